@@ -1,0 +1,129 @@
+"""Three functions that build the flows of the lectures; each returns an nflows Flow."""
+
+import torch
+from nflows.transforms import InverseTransform
+
+from hepflows.errors import DataError, InputError
+from hepflows.flows.affine import Affine
+from hepflows.flows.autoregressive import MaskedAutoregressive
+from hepflows.flows.coupling import Coupling
+from hepflows.flows.flow import Flow, read_file
+from hepflows.flows.linear import LearnableLinear, random_permutation, reversal
+from hepflows.flows.splines import RationalQuadraticSpline
+
+PERMUTATIONS = ("reverse", "random", "learnable", "none")
+
+
+def coupling_flow(
+    features, context=0, transforms=6, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="random", seed=0
+):
+    """Flow of coupling transforms (arXiv:1410.8516): density and sampling equally fast, one pass each.
+
+    `features`: dimensions of x; `context`: dimensions of the condition y; `transforms`: number of layers;
+    `spline`: bins of a rational-quadratic spline (arXiv:1906.04032), or None for affine layers; `tail_bound`: the spline
+    acts between -tail_bound and tail_bound; `hidden`: units of each hidden layer of the conditioner; `permutation`
+    between the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none".
+    """
+    return _build("coupling_flow", locals())
+
+
+def autoregressive_flow(
+    features, context=0, transforms=4, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="reverse", seed=0
+):
+    """Masked autoregressive flow (MAF, arXiv:1705.07057): the density in one pass, sampling one feature after the other.
+
+    Arguments as in `coupling_flow`.
+    """
+    return _build("autoregressive_flow", locals())
+
+
+def inverse_autoregressive_flow(
+    features, context=0, transforms=4, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="reverse", seed=0
+):
+    """Inverse autoregressive flow (IAF, arXiv:1606.04934): sampling in one pass, the density one feature after the other.
+
+    Arguments as in `coupling_flow`.
+    """
+    return _build("inverse_autoregressive_flow", locals())
+
+
+def load(path, flow=None, device="cpu"):
+    """Rebuild the flow that `flows.save` wrote, or fill `flow`, which must have the file's architecture.
+
+    Raises DataError for an unreadable file and InputError, naming the arguments that differ, for another architecture.
+    """
+    name, arguments, state = read_file(path, device)
+    if name not in _LAYERS:
+        raise DataError(f"path: expected a flow built by one of {', '.join(_LAYERS)}, got {name!r}")
+    if flow is None:
+        flow = _build(name, arguments)
+    elif flow.recipe != (name, arguments):
+        own_name, own = flow.recipe
+        differences = [
+            f"{key}={value} in the file, {own.get(key)} here"
+            for key, value in arguments.items()
+            if own.get(key) != value
+        ]
+        if own_name != name:
+            differences.insert(0, f"{name} in the file, {own_name} here")
+        raise InputError(f"flow: expected the architecture of {path}: {'; '.join(differences)}")
+    flow.load_state_dict(state)
+    return flow.to(device).eval()
+
+
+def _coupling(element, *, features, context, hidden):
+    return Coupling(features, element, context, hidden)
+
+
+def _masked_autoregressive(element, *, features, context, hidden):
+    return MaskedAutoregressive(features, element, context, hidden)
+
+
+def _inverse_autoregressive(element, *, features, context, hidden):
+    return InverseTransform(MaskedAutoregressive(features, element, context, hidden))
+
+
+_LAYERS = {
+    "coupling_flow": _coupling,
+    "autoregressive_flow": _masked_autoregressive,
+    "inverse_autoregressive_flow": _inverse_autoregressive,
+}
+
+
+def _build(name, arguments):
+    arguments = {**arguments, "hidden": list(arguments["hidden"])}
+    _check(arguments)
+    features, context, hidden = (arguments[key] for key in ("features", "context", "hidden"))
+    element = (
+        Affine()
+        if arguments["spline"] is None
+        else RationalQuadraticSpline(arguments["spline"], arguments["tail_bound"])
+    )
+    generator = torch.Generator().manual_seed(arguments["seed"])
+    layers = []
+    for number in range(arguments["transforms"]):
+        if number > 0 and arguments["permutation"] != "none":
+            layers.append(_permutation(arguments["permutation"], features, generator, name == "coupling_flow"))
+        layers.append(_LAYERS[name](element, features=features, context=context, hidden=hidden))
+    return Flow(layers, features, context, (name, arguments))
+
+
+def _permutation(kind, features, generator, coupling):
+    if kind == "reverse" or features == 1:
+        return reversal(features)
+    if kind == "random":
+        return random_permutation(features, generator, kept=features // 2 if coupling else 0)
+    return LearnableLinear(features, generator)
+
+
+def _check(arguments):
+    lowest = {"features": 1, "context": 0, "transforms": 1}
+    for key, bound in lowest.items():
+        value = arguments[key]
+        if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+            raise InputError(f"{key}: expected an integer of at least {bound}, got {value!r}")
+    hidden = arguments["hidden"]
+    if not hidden or not all(isinstance(units, int) and units > 0 for units in hidden):
+        raise InputError(f"hidden: expected one or more positive integers, got {hidden!r}")
+    if arguments["permutation"] not in PERMUTATIONS:
+        raise InputError(f"permutation: expected one of {', '.join(PERMUTATIONS)}, got {arguments['permutation']!r}")
