@@ -1,0 +1,25 @@
+"""Is a flow right? Calibration, two-sample tests, weights and likelihoods, each with its uncertainty."""
+
+from hepflows.evaluate.coverage import Coverage, central_coverage, highest_density_coverage
+from hepflows.evaluate.draws import conditional_draws, flow_coverage
+from hepflows.evaluate.likelihood import Difference, paired_difference
+from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
+from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
+from hepflows.evaluate.weights import EffectiveSampleSize, effective_sample_size
+
+__all__ = [
+    "Coverage",
+    "Difference",
+    "EffectiveSampleSize",
+    "PitUniformity",
+    "TwoSampleResult",
+    "central_coverage",
+    "conditional_draws",
+    "effective_sample_size",
+    "flow_coverage",
+    "highest_density_coverage",
+    "paired_difference",
+    "pit_uniformity",
+    "probability_integral_transform",
+    "two_sample_auc",
+]

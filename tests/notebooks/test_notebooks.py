@@ -1,0 +1,80 @@
+"""Every notebook runs to its end, within its memory and time, and reports what it measured."""
+
+import numbers
+
+import nbformat
+import pytest
+
+from hepflows import runner, scoreboard
+
+pytestmark = pytest.mark.notebook
+
+NOTEBOOKS = sorted(runner.NOTEBOOKS.glob("*.ipynb"))
+LARGEST_MEMORY = 1.5e9  # bytes: what fits beside the server in Binder's 2 GB
+LONGEST_SECONDS = 240.0
+
+REPORT = {
+    "notebook": str,
+    "profile": str,
+    "seed": int,
+    "hardware": dict,
+    "versions": dict,
+    "commit": (str, type(None)),
+    "seconds": numbers.Real,
+    "peak_memory_bytes": int,
+    "records": list,
+}
+HARDWARE = {"cpu", "cores", "memory_bytes", "device", "accelerator", "threads", "platform"}
+RECORD = {"name", "value", "uncertainty", "reference", "source"}
+REQUIRED_RECORDS = {
+    "05_gluon_momenta": {
+        "coverage_68",
+        "coverage_95",
+        "two_sample_auc",
+        "test_nll",
+        "baseline_test_nll",
+        "x_out_of_range_fraction",
+    },
+}
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS, f"expected notebooks in {runner.NOTEBOOKS}, got none"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_notebook(path, tmp_path, notebook_runs):
+    run = dict(notebook=path.stem, seconds=None, memory=None, outcome="failed")
+    run.update(bound_seconds=LONGEST_SECONDS, bound_memory=LARGEST_MEMORY)
+    notebook_runs.append(run)
+    # a notebook that hangs must end, too; past the bound by less it ends by itself and says by how much
+    report = runner.execute(path, "quick", results=tmp_path, executed=tmp_path, timeout=3 * LONGEST_SECONDS)
+    run.update(seconds=report.seconds, memory=report.peak_memory_bytes)
+
+    check_report(scoreboard.read(report.results_path), path.stem)
+    check_figures(nbformat.read(report.executed_path, as_version=4))
+    assert report.peak_memory_bytes <= LARGEST_MEMORY
+    assert report.seconds <= LONGEST_SECONDS
+    run["outcome"] = "within"
+
+
+def check_report(report, notebook):
+    assert set(report) == set(REPORT)
+    for name, kind in REPORT.items():
+        assert isinstance(report[name], kind), f"{name}: {report[name]!r}"
+    assert (report["notebook"], report["profile"]) == (notebook, "quick")
+    assert set(report["hardware"]) == HARDWARE
+    assert report["hardware"]["device"], "the notebook did not call course.start"
+    assert report["versions"]["torch"] and report["versions"]["python"]
+    assert report["records"], "the notebook recorded no number"
+    assert all(set(record) == RECORD for record in report["records"])
+    missing = REQUIRED_RECORDS.get(notebook, set()) - {record["name"] for record in report["records"]}
+    assert not missing, f"records that are missing: {sorted(missing)}"
+
+
+def check_figures(executed):
+    """Every figure that the notebook displays carries an alternative text."""
+    outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+    figures = [output for output in outputs if "image/png" in output.get("data", {})]
+    without = [figure for figure in figures if not figure.metadata.get("image/png", {}).get("alt")]
+    assert not without, f"{len(without)} of {len(figures)} figures are without alt text: display them by plots.show"
