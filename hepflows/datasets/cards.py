@@ -66,7 +66,8 @@ class Card:
             )
 
     def _remedy(self):
-        return f"restore it with `git checkout data/{self.fields['file']}` or make it again with `{self.fields['command']}`"
+        fetch = f"git checkout data/{self.fields['file']}"
+        return f"restore it with `{fetch}` or make it again with `{self.fields['command']}`"
 
 
 def _field(key, value):

@@ -4,6 +4,7 @@ from hepflows.evaluate.coverage import Coverage, central_coverage, highest_densi
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
 from hepflows.evaluate.likelihood import Difference, paired_difference
 from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
+from hepflows.evaluate.resolution import HalfWidth, half_width
 from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
 from hepflows.evaluate.weights import EffectiveSampleSize, effective_sample_size
 
@@ -11,12 +12,14 @@ __all__ = [
     "Coverage",
     "Difference",
     "EffectiveSampleSize",
+    "HalfWidth",
     "PitUniformity",
     "TwoSampleResult",
     "central_coverage",
     "conditional_draws",
     "effective_sample_size",
     "flow_coverage",
+    "half_width",
     "highest_density_coverage",
     "paired_difference",
     "pit_uniformity",

@@ -1,8 +1,8 @@
-"""Autoregressive transforms: feature i is transformed as features 1 .. i-1 say (MADE: arXiv:1502.03509, MAF: 1705.07057).
+"""Autoregressive transforms: feature i is transformed as features 1 .. i-1 say (arXiv:1502.03509, arXiv:1705.07057).
 
 A masked network gives the parameters of all features in one pass when the inputs are known (density). The other
-direction finds one input after the other; here each hidden unit is evaluated once, as soon as the inputs that it sees are
-known, so that a draw costs about one pass, not one pass a feature, and gives the same numbers.
+direction finds one input after the other; here each hidden unit is evaluated once, as soon as the inputs that it sees
+are known, so that a draw costs about one pass, not one pass a feature, and gives the same numbers.
 """
 
 import warnings
@@ -28,7 +28,7 @@ def hidden_degrees(units, features, lowest):
 
 
 class MaskedNetwork(nn.Module):
-    """MADE: parameters of feature i from features 1 .. i-1 and the context (arXiv:1502.03509, eqs. 8 and 9).
+    """MADE: parameters of feature i from features 1 .. i-1 and the context (arXiv:1502.03509, section 4).
 
     Hidden units are ordered by degree. With a context there are units of degree 0, which see nothing but the context:
     without them the first feature could not depend on it. `degrees`: hidden degrees of each layer in rising order, to
@@ -76,7 +76,7 @@ class MaskedNetwork(nn.Module):
         return outputs.view(self.features, self.parameters_per_feature, -1)
 
     def one_by_one(self, events, context=None):
-        """Generator: yields (start, stop, parameters) of the next features and is sent their values (stop - start, events).
+        """Generator: yields (start, stop, parameters) of the next features, is sent their values (features, events).
 
         The slices need no mask: what is evaluated at a step sees, by its degree, all that is known by then.
         """

@@ -19,10 +19,10 @@ def coupling_flow(
 ):
     """Flow of coupling transforms (arXiv:1410.8516): density and sampling equally fast, one pass each.
 
-    `features`: dimensions of x; `context`: dimensions of the condition y; `transforms`: number of layers;
-    `spline`: bins of a rational-quadratic spline (arXiv:1906.04032), or None for affine layers; `tail_bound`: the spline
-    acts between -tail_bound and tail_bound; `hidden`: units of each hidden layer of the conditioner; `permutation`
-    between the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none".
+    `features`: dimensions of x; `context`: dimensions of the condition y; `transforms`: number of layers; `spline`:
+    bins of a rational-quadratic spline (arXiv:1906.04032), or None for affine layers; `tail_bound`: the spline acts
+    between -tail_bound and tail_bound; `hidden`: units of each hidden layer of the conditioner; `permutation` between
+    the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none". Raises InputError for bad arguments.
     """
     return _build("coupling_flow", locals())
 
@@ -30,7 +30,7 @@ def coupling_flow(
 def autoregressive_flow(
     features, context=0, transforms=4, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="reverse", seed=0
 ):
-    """Masked autoregressive flow (MAF, arXiv:1705.07057): the density in one pass, sampling one feature after the other.
+    """Masked autoregressive flow (MAF, arXiv:1705.07057): density in one pass, sampling feature by feature.
 
     Arguments as in `coupling_flow`.
     """
@@ -40,7 +40,7 @@ def autoregressive_flow(
 def inverse_autoregressive_flow(
     features, context=0, transforms=4, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="reverse", seed=0
 ):
-    """Inverse autoregressive flow (IAF, arXiv:1606.04934): sampling in one pass, the density one feature after the other.
+    """Inverse autoregressive flow (IAF, arXiv:1606.04934): sampling in one pass, density feature by feature.
 
     Arguments as in `coupling_flow`.
     """

@@ -16,7 +16,7 @@ FILE_FORMAT = "hepflows-flow-1"
 
 
 class StandardNormal(Distribution):
-    """Standard normal latent density: log p(z) = - |z|^2 / 2 - (D / 2) log 2 pi; draws have the flow's dtype and device."""
+    """Standard normal: log p(z) = - |z|^2 / 2 - (D / 2) log 2 pi; draws have the flow's dtype and device."""
 
     def __init__(self, features):
         super().__init__()
@@ -143,7 +143,7 @@ def _shape(values):
 
 
 def save(flow, path):
-    """Write a flow as its build function's name and arguments and its state dict; the file appears whole or not at all."""
+    """Write a flow: name and arguments of its build function, state dict; the file appears whole or not at all."""
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     name, arguments = flow.recipe

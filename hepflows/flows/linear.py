@@ -25,7 +25,7 @@ def random_permutation(features, generator, kept=0):
 
 
 class LearnableLinear(Transform):
-    """z = P L (D + U) x + b with L unit lower, U strictly upper triangular and D > 0 diagonal (arXiv:1807.03039, eq. 10).
+    """z = P L (D + U) x + b: L unit lower, U strictly upper triangular, D > 0 diagonal (arXiv:1807.03039, section 3.2).
 
     log|det J| = sum log D. P is a fixed permutation: with P and L the map mixes and reorders all features.
     """

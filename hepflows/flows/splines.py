@@ -21,9 +21,10 @@ class RationalQuadraticSpline:
 
     In the bin with corners (x_k, y_k), (x_k+1, y_k+1), slopes d_k, d_k+1, delta = (y_k+1 - y_k) / (x_k+1 - x_k) and
     theta = (x - x_k) / (x_k+1 - x_k):
-        y = y_k + (y_k+1 - y_k) [delta theta^2 + d_k theta (1 - theta)] / [delta + (d_k+1 + d_k - 2 delta) theta (1 - theta)]
-    (arXiv:1906.04032, eq. 4). Parameters of shape (features, 3 K - 1, events): K logits of the widths, K of the heights,
-    K - 1 slopes before the softplus. Inputs of shape (features, events). The outer slopes are 1, so that y is smooth at
+        y = y_k + (y_k+1 - y_k) [delta theta^2 + d_k theta (1 - theta)]
+                  / [delta + (d_k+1 + d_k - 2 delta) theta (1 - theta)]      (arXiv:1906.04032, eq. 4).
+    Parameters of shape (features, 3 K - 1, events): K logits of the widths, K of the heights, K - 1 slopes before the
+    softplus. Inputs of shape (features, events). The outer slopes are 1, so that y is smooth at
     the tails. Raises InputError for fewer than 2 bins or a tail bound that is not positive.
     """
 

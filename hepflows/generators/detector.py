@@ -102,7 +102,7 @@ def smear(energy, resolution, generator):
 
 
 def isolated_leptons(particles, *, minimal_pt, isolation, radius=0.4):
-    """Electrons and muons with pT (GeV) above the threshold, |eta| < 2.5, sum of pT within `radius` below isolation * pT."""
+    """Electrons and muons, |eta| < 2.5, pT (GeV) above the threshold, other pT within `radius` below isolation * pT."""
     lepton = (particles.id == ELECTRON) | (particles.id == MUON)
     candidates = particles[lepton & (particles.pt > minimal_pt) & (abs(particles.eta) < TRACKER_ABS_ETA)]
     pairs = ak.cartesian({"lepton": candidates, "other": particles}, nested=True)

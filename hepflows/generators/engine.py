@@ -30,8 +30,8 @@ def generate(recipe, *, events, workers, seed, out, progress=True):
     """Simulate `events` events of a recipe with `workers` processes into the HDF5 file `out`; returns its path.
 
     Finished chunks are kept in the folder `out`.chunks until the file is complete: the same command continues a killed
-    run. Raises MissingExtraError without the packages that the recipe needs, InputError for bad arguments, DataError if `out` exists or the kept chunks are of another run, and
-    GenerationError if a chunk fails twice.
+    run. Raises MissingExtraError without the packages that the recipe needs, InputError for bad arguments, DataError if
+    `out` exists or the kept chunks are of another run, and GenerationError if a chunk fails twice.
     """
     recipe.check_requirements()
     out = _checked_output(out)

@@ -7,7 +7,7 @@ PROTON_COLLISIONS = ("Beams:idA = 2212", "Beams:idB = 2212", "Beams:eCM = 13000.
 
 
 def make_pythia(settings, seed):
-    """Initialised Pythia for pp collisions at 13 TeV; `settings` are lines of its own language, seed 1 to 900,000,000."""
+    """Initialised Pythia for pp collisions at 13 TeV; `settings`: lines of its own language; seed: 1 to 900,000,000."""
     pythia = pythia8mc.Pythia("", False)
     for line in (*QUIET, *PROTON_COLLISIONS, "Random:setSeed = on", f"Random:seed = {seed}", *settings):
         if not pythia.readString(line):

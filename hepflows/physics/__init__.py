@@ -1,0 +1,1 @@
+"""Physics that the notebooks share: kinematics, later phase space, amplitudes and parton densities."""
