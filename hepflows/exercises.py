@@ -203,6 +203,36 @@ def _compose(answer):
     return "the Jacobian of a composition is the product of the Jacobians: write down its determinant."
 
 
+@exercise("01.loss", hint="log p_X(x) = log p_Z(z) + log|det|: average it over the events and turn its sign.")
+def _loss(answer):
+    """(z, log|det dz/dx|), (n, 2), (n,) -> mean of -log p_X(x), for a standard normal p_Z."""
+    import torch
+
+    x = torch.randn(7, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 1
+    # a linear map has an independent density to compare with: x = A z is normal with covariance A A^T
+    matrix = torch.tensor([[0.5, 0.0], [0.4, 0.3]], dtype=torch.float64)
+    z = torch.linalg.solve(matrix, x.T).T
+    logabsdet = -torch.linalg.slogdet(matrix).logabsdet.expand(len(x))
+    log_prob = torch.distributions.MultivariateNormal(torch.zeros_like(x[0]), matrix @ matrix.T).log_prob(x)
+    value = call(answer, z, logabsdet)
+    if np.shape(value) == (len(x),):
+        return "one number for the batch is wanted: the mean over its events."
+    value, right, jacobian = float(array(value, (), "the loss")), -log_prob.mean().item(), logabsdet[0].item()
+    if same(value, right):
+        return None
+    if same(value, -right):
+        return "the sign: a loss is minimised, so the better the fit, the smaller it must be."
+    if same(value, len(x) * right):
+        return "this is the sum over the events: take the mean, so that it does not grow with the batch."
+    if same(value, right + jacobian):
+        return "the Jacobian is missing: without it the flow would put every event at z = 0."
+    if same(value, right + 2 * jacobian):
+        return "the sign of the log-determinant: from x to z it is added to log p_Z(z)."
+    if same(value, right - np.log(2 * np.pi)):
+        return "the constant of the normal density is missing: -(1/2) log(2 pi) in each of the two dimensions."
+    return "log p_Z(z) is the sum over the two dimensions of log N(z_i; 0, 1); add the log-determinant, then average."
+
+
 # Notebook 05
 
 

@@ -9,6 +9,8 @@ import os
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ.setdefault("MPLBACKEND", "agg")
+# some tests look at the progress bars, and switch them off themselves where they want silence
+os.environ.pop("TQDM_DISABLE", None)
 
 import numpy as np
 import pytest

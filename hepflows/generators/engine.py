@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -99,7 +100,7 @@ def _simulate_chunks(recipe, chunks, workers, seed, folder, on_done):
     failures = {}
     # Spawned, not forked: a worker starts without the parent's threads and open files.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, max(len(chunks), 1)), mp_context=context, initializer=_silence_output)
+    pool = ProcessPoolExecutor(min(workers, max(len(chunks), 1)), mp_context=context, initializer=_start_worker)
     try:
         futures = {pool.submit(_simulate_chunk, recipe, chunk, seed, folder): chunk for chunk in chunks}
         for future in as_completed(futures):
@@ -116,9 +117,16 @@ def _simulate_chunks(recipe, chunks, workers, seed, folder, on_done):
     return failures
 
 
-def _silence_output():
+def _start_worker():
     # Generators write banners to the C-level standard output, which would tear the progress bar.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # A parent that is killed cannot stop its workers: each watches for its end, and ends too.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _simulate_chunk(recipe, chunk, seed, folder):

@@ -14,6 +14,10 @@ def normal(x):
     return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
 
 
+def log_normal(z):
+    return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+
+
 def highest_density(samples, level):
     """Shortest interval: the right level, the wrong tails."""
     ordered, count = np.sort(samples, axis=1), int(level * samples.shape[1])
@@ -40,6 +44,11 @@ RIGHT = {
         lambda alpha: -np.sum(alpha.numpy(), axis=1),
     ],
     "01.compose": [lambda one, two: one + two, lambda one, two: torch.stack([one, two]).sum(0)],
+    "01.loss": [
+        lambda z, logabsdet: -(log_normal(z) + logabsdet).mean(),
+        lambda z, logabsdet: (z**2).sum(1).mean() / 2 + np.log(2 * np.pi) - logabsdet.mean(),
+        lambda z, logabsdet: -float(np.mean(np.log(normal(z.numpy())).sum(1) + logabsdet.numpy())),
+    ],
     "05.momenta": [
         lambda x1, x2: ((x1 - x2) * HALF_S, (x1 + x2) * HALF_S),
         lambda x1, x2: [13000 * (x1 - x2) / 2, 13000 * (x1 + x2) / 2],
@@ -79,6 +88,13 @@ WRONG = [
     ("01.compose", lambda one, two: one - two, "same sign"),
     ("01.compose", lambda one, two: two, "product of the Jacobians"),
     ("01.compose", lambda one, two: (one + two).sum(), "shape"),
+    ("01.loss", lambda z, logabsdet: (log_normal(z) + logabsdet).mean(), "minimised"),
+    ("01.loss", lambda z, logabsdet: -(log_normal(z) + logabsdet).sum(), "sum over the events"),
+    ("01.loss", lambda z, logabsdet: -(log_normal(z) + logabsdet), "one number"),
+    ("01.loss", lambda z, logabsdet: -log_normal(z).mean(), "Jacobian is missing"),
+    ("01.loss", lambda z, logabsdet: -(log_normal(z) - logabsdet).mean(), "sign of the log-determinant"),
+    ("01.loss", lambda z, logabsdet: (z**2).sum(1).mean() / 2 - logabsdet.mean(), "constant"),
+    ("01.loss", lambda z, logabsdet: z.mean(), "sum over the two dimensions"),
     ("05.momenta", lambda x1, x2: ((x1 + x2) * HALF_S, (x1 - x2) * HALF_S), "exchanged"),
     ("05.momenta", lambda x1, x2: ((x1 - x2) * 13000, (x1 + x2) * 13000), "factor of two"),
     ("05.momenta", lambda x1, x2: ((x1 - x2) * 6.5, (x1 + x2) * 6.5), "units"),

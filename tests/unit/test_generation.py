@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from hepflows.datasets.table import Column, read_table
@@ -72,6 +73,14 @@ def test_chunks_have_independent_seeds():
     assert all(1 <= seed <= 900_000_000 for seed in seeds)
 
 
+def children(pid):
+    return psutil.Process(pid).children(recursive=True)
+
+
+def alive(process):
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 def test_killed_run_continues_to_the_same_bytes(tmp_path):
     script = (
         "from tests.unit.test_generation import run, toy, slow_draws; from pathlib import Path\n"
@@ -83,8 +92,14 @@ def test_killed_run_continues_to_the_same_bytes(tmp_path):
     deadline = time.monotonic() + 60
     while len(list(folder.glob("*.npz"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
+    workers = children(process.pid)
+    assert workers
     process.kill()
     process.wait()
+    deadline = time.monotonic() + 10
+    while any(alive(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(worker) for worker in workers)
     kept = len(list(folder.glob("*.npz")))
     assert 3 <= kept < 20
     assert not (tmp_path / "killed.h5").exists()
