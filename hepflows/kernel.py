@@ -11,6 +11,7 @@ from pathlib import Path
 from hepflows.errors import HepflowsError, MissingExtraError
 
 STARTUP_SECONDS = 120
+SECONDS_BETWEEN_WAKES = 0.5
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -44,6 +45,7 @@ class KernelRun:
         self.kernel = _manager()
         self.client = nbclient.NotebookClient(self.content, km=self.kernel, timeout=None)
         index, ended = None, False
+        waker = asyncio.create_task(self._wake_sockets())
         try:
             async with asyncio.timeout(timeout):
                 await self._start()
@@ -63,7 +65,17 @@ class KernelRun:
         except TimeoutError:
             raise self._failure(index, f"the notebook ran longer than {timeout:g} s") from None
         finally:
+            waker.cancel()
             await self._stop(now=not ended)
+
+    async def _wake_sockets(self):
+        """Ask the sockets for missed events: if a widget makes nbclient send while it waits, a reply can go unnoticed."""
+        events = need("zmq").EVENTS
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_WAKES)
+            if self.client.kc is not None and self.client.kc.channels_running:
+                for channel in (self.client.kc.shell_channel, self.client.kc.iopub_channel):
+                    channel.socket.get(events)
 
     async def _start(self):
         try:

@@ -48,6 +48,23 @@ def use_style():
     plt.style.use(["default", "petroff10", _STYLE])
 
 
+def _checked_alt(alt):
+    if not isinstance(alt, str) or not alt.strip():
+        raise InputError(f"alt: expected a sentence that says what the figure shows, got {alt!r}")
+    return " ".join(alt.split())
+
+
+def _as_png(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    plt.close(figure)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _as_html(png, alt):
+    return f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}" style="max-width: 100%">'
+
+
 def show(figure, alt):
     """Display a matplotlib figure as PNG with an alternative text, and close it.
 
@@ -56,18 +73,41 @@ def show(figure, alt):
     """
     from IPython.display import display
 
-    if not isinstance(alt, str) or not alt.strip():
-        raise InputError(f"alt: expected a sentence that says what the figure shows, got {alt!r}")
-    alt = " ".join(alt.split())
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    plt.close(figure)
-    png = base64.b64encode(buffer.getvalue()).decode()
+    alt = _checked_alt(alt)
+    png = _as_png(figure)
     # JupyterLab, nbconvert and myst-nb drop the alternative text of a PNG output, but keep that of an <img>;
     # the PNG stays beside it for what cannot read HTML
-    image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}" style="max-width: 100%">'
-    data = {"text/html": image, "image/png": png, "text/plain": alt}
+    data = {"text/html": _as_html(png, alt), "image/png": png, "text/plain": alt}
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def explore(draw, alt, **sliders):
+    """Display sliders over a figure that follows them: draw(**values) returns the matplotlib figure.
+
+    alt: what the figure shows; sliders: name=(low, high, step, start). Only the last position is drawn while one drags.
+    Raises InputError if alt is empty.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    alt = _checked_alt(alt)
+    # An HTML widget, not a captured output: that one makes nbclient send messages while it waits for others, and it can
+    # then wait for ever.
+    picture = ipywidgets.HTML()
+    controls = {
+        name: ipywidgets.FloatSlider(
+            value=start, min=low, max=high, step=step, description=name, continuous_update=False
+        )
+        for name, (low, high, step, start) in sliders.items()
+    }
+
+    def update(_=None):
+        picture.value = _as_html(_as_png(draw(**{name: control.value for name, control in controls.items()})), alt)
+
+    for control in controls.values():
+        control.observe(update, "value")
+    update()
+    display(ipywidgets.VBox([*controls.values(), picture]))
 
 
 def training_curves(histories):

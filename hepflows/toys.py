@@ -11,18 +11,16 @@ from hepflows.errors import InputError
 class SpiralGalaxy:
     """Spiral arms in the plane, with exactly known density and entropy.
 
-    With polar coordinates (r, phi) and s = r^2 / 2 an area element is dx1 dx2 = r dr dphi = ds dphi. Let s be exponential,
-    p(s) = exp(-s), and the angle have `arms` maxima, p(phi) = exp(k cos(arms phi)) / (2 pi I0(k)). The disc is then wound
-    up, phi -> phi + winding r, which moves no area (a shear at fixed s):
+    In polar coordinates (r, phi), with s = r^2 / 2, an area element is dx1 dx2 = r dr dphi = ds dphi. Let s be
+    exponential, p(s) = exp(-s), and let the angle have `arms` maxima, p(phi) = exp(k cos(arms phi)) / (2 pi I0(k)). The
+    disc is then wound up, phi -> phi + winding r, which is a shear at fixed s and keeps every area:
         log p(x) = - r^2 / 2 + k cos(arms (phi - winding r)) - log(2 pi I0(k))
         H = - int p log p = 1 + log(2 pi I0(k)) - k I1(k) / I0(k)
     `contrast`: k, zero for the standard normal density; `winding` in radians per unit of r. Raises InputError for fewer
     than one arm or a negative contrast.
     """
 
-    features = 2
-
-    def __init__(self, arms=2, contrast=1.5, winding=1.2):
+    def __init__(self, arms=2, contrast=2.5, winding=1.5):
         if isinstance(arms, bool) or not isinstance(arms, int) or arms < 1:
             raise InputError(f"arms: expected an integer of at least 1, got {arms!r}")
         if not 0 <= contrast < math.inf:

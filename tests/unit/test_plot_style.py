@@ -99,3 +99,24 @@ def test_alt_text_reaches_the_page(make_notebook, tmp_path):
     (output,) = nbformat.read(report.executed_path, as_version=4).cells[0].outputs
     assert output.metadata["image/png"]["alt"] == SPOKEN
     assert Images(report.html_path.read_text()).alts == [SPOKEN]
+
+
+def test_explore_draws_where_the_sliders_stand(monkeypatch):
+    ipywidgets = pytest.importorskip("ipywidgets")
+    shown, drawn = [], []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+
+    def draw(mass, width):
+        drawn.append((mass, width))
+        return plt.figure()
+
+    plots.explore(draw, alt="a  resonance", mass=(1, 10, 1, 5), width=(0.1, 1, 0.1, 0.3))
+    (box,) = shown
+    *sliders, picture = box.children
+    assert drawn == [(5, 0.3)]
+    assert isinstance(picture, ipywidgets.HTML) and 'alt="a resonance"' in picture.value
+    sliders[0].value = 8
+    assert drawn[-1] == (8, 0.3)
+    assert not plt.get_fignums(), "figures are closed"
+    with pytest.raises(InputError, match="alt: expected a sentence"):
+        plots.explore(draw, alt=" ", mass=(1, 10, 1, 5))

@@ -260,3 +260,13 @@ def test_commit_of_a_checkout(tmp_path):
     assert provenance.commit(tmp_path) == clean
     code.write_text("b")
     assert provenance.commit(tmp_path) == f"{clean}-dirty"
+
+
+def test_widgets_that_capture_output_do_not_stall_a_run(make_notebook):
+    # nbclient answers each such widget on the socket on which it waits: without a wake-up a reply goes unnoticed, and
+    # the run hangs within the first few cells.
+    cell = (
+        "ipywidgets.interact(lambda a, b: display({'text/plain': 'x' * 300_000}, raw=True), a=(0.0, 1.0), b=(0.0, 1.0))"
+    )
+    path = make_notebook(["import ipywidgets", *[cell] * 15])
+    runner.execute(path, timeout=60, progress=False)
