@@ -69,7 +69,7 @@ class KernelRun:
             await self._stop(now=not ended)
 
     async def _wake_sockets(self):
-        """Ask the sockets for missed events: if a widget makes nbclient send while it waits, a reply can go unnoticed."""
+        """Ask the sockets for missed events: nbclient, sending for a widget while it waits, can overlook a reply."""
         events = need("zmq").EVENTS
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_WAKES)
