@@ -204,4 +204,4 @@ def pit_histogram(axes, uniformity, feature, label, **style):
         linewidth=1.8,
         **style,
     )
-    axes.set(xlabel="PIT", ylabel="events / uniform", ylim=(0.75, 1.25))
+    axes.set(xlabel="PIT", ylabel="events / uniform")

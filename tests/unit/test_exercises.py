@@ -124,7 +124,7 @@ UNUSABLE = [3, "text", [1, 2], object(), lambda: 1, lambda *_: "text", lambda *_
 
 @pytest.fixture
 def scratch(monkeypatch):
-    monkeypatch.setattr(exercises, "_exercises", {})
+    monkeypatch.setattr(exercises.framework, "_exercises", {})
 
 
 def test_every_exercise_is_tested():
