@@ -6,16 +6,18 @@ from hepflows.flows.build import autoregressive_flow, coupling_flow, inverse_aut
 from hepflows.flows.coupling import Coupling
 from hepflows.flows.flow import Flow, save
 from hepflows.flows.linear import LearnableLinear, Standardise
-from hepflows.flows.splines import RationalQuadraticSpline
+from hepflows.flows.splines import CircularSpline, RationalQuadraticSpline, UnitSpline
 
 __all__ = [
     "Affine",
+    "CircularSpline",
     "Coupling",
     "Flow",
     "LearnableLinear",
     "MaskedAutoregressive",
     "RationalQuadraticSpline",
     "Standardise",
+    "UnitSpline",
     "autoregressive_flow",
     "coupling_flow",
     "inverse_autoregressive_flow",

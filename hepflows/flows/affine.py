@@ -3,9 +3,10 @@
 import torch
 
 from hepflows.errors import InputError
+from hepflows.flows.element import Element
 
 
-class Affine:
+class Affine(Element):
     """Element-wise z' = (z - mu) exp(-alpha), with parameters (mu, a) and alpha = bound tanh(a / bound).
 
     The bound keeps the scale between exp(-bound) and exp(bound), so that no network output makes it overflow.

@@ -48,25 +48,27 @@ class MaskedNetwork(nn.Module):
                     stacklevel=3,
                 )
         self.features = features
+        self.element = element
         self.parameters_per_feature = element.parameters_per_feature
         degrees = [torch.as_tensor(layer) for layer in degrees]
         if any((layer.diff() < 0).any() for layer in degrees):
             raise InputError("degrees: expected them in rising order in each layer")
         self.levels = _levels(features, degrees)
-        seen = [torch.arange(1, features + 1), *degrees]
+        output_degrees = torch.arange(1, features + 1)
+        seen = [output_degrees.repeat_interleave(element.encoded), *degrees]
         self.hidden = nn.ModuleList(nn.Linear(len(a), len(b)) for a, b in pairwise(seen))
         self.context = nn.Linear(context, len(seen[1]), bias=False) if context else None
         self.output = nn.Linear(len(seen[-1]), features * self.parameters_per_feature)
         for number, (a, b) in enumerate(pairwise(seen)):
             self.register_buffer(f"mask_{number}", (b[:, None] >= a[None, :]).float(), persistent=False)
-        output_degrees = seen[0].repeat_interleave(self.parameters_per_feature)
+        output_degrees = output_degrees.repeat_interleave(self.parameters_per_feature)
         self.register_buffer("output_mask", (output_degrees[:, None] > seen[-1][None, :]).float(), persistent=False)
         nn.init.zeros_(self.output.weight)
         with torch.no_grad():
             self.output.bias.copy_(element.identity_parameters().repeat(features))
 
     def forward(self, inputs, context=None):
-        activations = inputs
+        activations = self.element.encode(inputs, 1)
         for number, layer in enumerate(self.hidden):
             total = functional.linear(activations, layer.weight * getattr(self, f"mask_{number}"), layer.bias)
             if number == 0 and self.context is not None:
@@ -85,7 +87,7 @@ class MaskedNetwork(nn.Module):
         if self.context is not None:
             entering = torch.addmm(entering, self.context.weight, context.t())
         recorded = torch.is_grad_enabled()
-        known_features = _Rows(self.features, events, like, recorded)
+        known_features = _Rows(self.hidden[0].in_features, events, like, recorded)
         known_units = [_Rows(layer.out_features, events, like, recorded) for layer in self.hidden]
         for start, stop, units in self.levels:
             source = known_features
@@ -101,7 +103,7 @@ class MaskedNetwork(nn.Module):
                 self.output.bias[rows].unsqueeze(1), self.output.weight[rows, : source.count], source.rows()
             )
             values = yield start, stop, outputs.view(stop - start, self.parameters_per_feature, events)
-            known_features.append(values)
+            known_features.append(self.element.encode(values, 0))
 
 
 def _levels(features, degrees):

@@ -6,29 +6,49 @@ from nflows.transforms import InverseTransform
 from hepflows.errors import DataError, InputError
 from hepflows.flows.affine import Affine
 from hepflows.flows.autoregressive import MaskedAutoregressive
+from hepflows.flows.base import StandardNormal, UniformBox
 from hepflows.flows.coupling import Coupling
 from hepflows.flows.flow import Flow, read_file
 from hepflows.flows.linear import LearnableLinear, random_permutation, reversal
-from hepflows.flows.splines import RationalQuadraticSpline
+from hepflows.flows.splines import CircularSpline, RationalQuadraticSpline, UnitSpline
 
+DOMAINS = ("real", "unit", "circle")
 PERMUTATIONS = ("reverse", "random", "learnable", "none")
 
 
 def coupling_flow(
-    features, context=0, transforms=6, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="random", seed=0
+    features,
+    context=0,
+    transforms=6,
+    spline=8,
+    tail_bound=5.0,
+    hidden=(64, 64),
+    permutation="random",
+    domain="real",
+    seed=0,
 ):
     """Flow of coupling transforms (arXiv:1410.8516): density and sampling equally fast, one pass each.
 
     `features`: dimensions of x; `context`: dimensions of the condition y; `transforms`: number of layers; `spline`:
     bins of a rational-quadratic spline (arXiv:1906.04032), or None for affine layers; `tail_bound`: the spline acts
     between -tail_bound and tail_bound; `hidden`: units of each hidden layer of the conditioner; `permutation` between
-    the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none". Raises InputError for bad arguments.
+    the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none"; `domain` of x: "real" (normal latent
+    density), "unit" (the box [0, 1]^D) or "circle" (angles in [-pi, pi]), both with a uniform latent density. Raises
+    InputError for bad arguments.
     """
     return _build("coupling_flow", locals())
 
 
 def autoregressive_flow(
-    features, context=0, transforms=4, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="reverse", seed=0
+    features,
+    context=0,
+    transforms=4,
+    spline=8,
+    tail_bound=5.0,
+    hidden=(64, 64),
+    permutation="reverse",
+    domain="real",
+    seed=0,
 ):
     """Masked autoregressive flow (MAF, arXiv:1705.07057): density in one pass, sampling feature by feature.
 
@@ -38,7 +58,15 @@ def autoregressive_flow(
 
 
 def inverse_autoregressive_flow(
-    features, context=0, transforms=4, spline=8, tail_bound=5.0, hidden=(64, 64), permutation="reverse", seed=0
+    features,
+    context=0,
+    transforms=4,
+    spline=8,
+    tail_bound=5.0,
+    hidden=(64, 64),
+    permutation="reverse",
+    domain="real",
+    seed=0,
 ):
     """Inverse autoregressive flow (IAF, arXiv:1606.04934): sampling in one pass, density feature by feature.
 
@@ -94,18 +122,23 @@ def _build(name, arguments):
     arguments = {**arguments, "hidden": list(arguments["hidden"])}
     _check(arguments)
     features, context, hidden = (arguments[key] for key in ("features", "context", "hidden"))
-    element = (
-        Affine()
-        if arguments["spline"] is None
-        else RationalQuadraticSpline(arguments["spline"], arguments["tail_bound"])
-    )
+    element, base = _element_and_base(arguments)
     generator = torch.Generator().manual_seed(arguments["seed"])
     layers = []
     for number in range(arguments["transforms"]):
         if number > 0 and arguments["permutation"] != "none":
             layers.append(_permutation(arguments["permutation"], features, generator, name == "coupling_flow"))
         layers.append(_LAYERS[name](element, features=features, context=context, hidden=hidden))
-    return Flow(layers, features, context, (name, arguments))
+    return Flow(layers, base, features, context, (name, arguments))
+
+
+def _element_and_base(arguments):
+    features, bins, domain = (arguments[key] for key in ("features", "spline", "domain"))
+    if domain == "real":
+        element = Affine() if bins is None else RationalQuadraticSpline(bins, arguments["tail_bound"])
+        return element, StandardNormal(features)
+    element = UnitSpline(bins) if domain == "unit" else CircularSpline(bins)
+    return element, UniformBox(features, element.box.low, element.box.high)
 
 
 def _permutation(kind, features, generator, coupling):
@@ -127,3 +160,12 @@ def _check(arguments):
         raise InputError(f"hidden: expected one or more positive integers, got {hidden!r}")
     if arguments["permutation"] not in PERMUTATIONS:
         raise InputError(f"permutation: expected one of {', '.join(PERMUTATIONS)}, got {arguments['permutation']!r}")
+    if arguments["domain"] not in DOMAINS:
+        raise InputError(f"domain: expected one of {', '.join(DOMAINS)}, got {arguments['domain']!r}")
+    if arguments["domain"] != "real":
+        if arguments["spline"] is None:
+            raise InputError(f"spline: expected a number of bins on the domain {arguments['domain']!r}, got None")
+        if arguments["permutation"] == "learnable":
+            raise InputError(
+                f"permutation: expected one that stays within the domain {arguments['domain']!r}, got 'learnable'"
+            )

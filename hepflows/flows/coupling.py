@@ -15,7 +15,8 @@ class Conditioner(nn.Module):
 
     def __init__(self, features, context, hidden, outputs, element):
         super().__init__()
-        sizes = (features + context, *hidden)
+        self.element = element
+        sizes = (features * element.encoded + context, *hidden)
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
         self.output_shape = outputs, element.parameters_per_feature
         self.output = nn.Linear(sizes[-1], outputs * element.parameters_per_feature)
@@ -24,7 +25,9 @@ class Conditioner(nn.Module):
             self.output.bias.copy_(element.identity_parameters().repeat(outputs))
 
     def forward(self, inputs, context=None):
-        activations = inputs if context is None else torch.cat((inputs, context), 1)
+        activations = self.element.encode(inputs, 1)
+        if context is not None:
+            activations = torch.cat((activations, context), 1)
         for layer in self.hidden:
             activations = torch.relu(layer(activations))
         # Weight times transposed activations: the parameters come out with the events contiguous, as the element wants.

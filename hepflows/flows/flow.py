@@ -1,52 +1,33 @@
 """A flow with nflows' interface: density, sampling, standardisation inside, and files that rebuild it."""
 
-import math
 import os
 from pathlib import Path
 
 import torch
-from nflows.distributions import Distribution
 from nflows.flows.base import Flow as NflowsFlow
 from nflows.transforms import CompositeTransform
 
 from hepflows.errors import DataError, InputError
+from hepflows.flows.base import StandardNormal
 from hepflows.flows.linear import Standardise, StandardiseContext
+from hepflows.flows.splines import RationalQuadraticSpline
 
 FILE_FORMAT = "hepflows-flow-1"
-
-
-class StandardNormal(Distribution):
-    """Standard normal: log p(z) = - |z|^2 / 2 - (D / 2) log 2 pi; draws have the flow's dtype and device."""
-
-    def __init__(self, features):
-        super().__init__()
-        self.features = features
-        # Follows the module to its dtype and device; nflows' own base does not.
-        self.register_buffer("like", torch.empty(0), persistent=False)
-
-    def _log_prob(self, inputs, context):
-        return -0.5 * (inputs * inputs).sum(1) - 0.5 * self.features * math.log(2 * math.pi)
-
-    def draw(self, count, generator=None):
-        """Draws of shape (count, features)."""
-        return torch.randn(count, self.features, dtype=self.like.dtype, device=self.like.device, generator=generator)
-
-    def _sample(self, num_samples, context):
-        if context is None:
-            return self.draw(num_samples)
-        return self.draw(num_samples * len(context)).view(len(context), num_samples, self.features)
 
 
 class Flow(NflowsFlow):
     """log p(x|y) = log p_Z(f(x; y)) + log|det df/dx|, with x in features, y the context (lecture: Normalizing flows).
 
-    `layers`: transforms in the normalising direction x -> z. `recipe` = (name of the build function, its arguments), so
-    that a file can rebuild the flow.
+    `layers`: transforms in the normalising direction x -> z; `base`: the latent density p_Z (a standard normal stands
+    behind a standardisation of the features, a density on a bounded domain does not); `recipe` = (name of the build
+    function, its arguments), so that a file can rebuild the flow.
     """
 
-    def __init__(self, layers, features, context, recipe):
+    def __init__(self, layers, base, features, context, recipe):
         embedding = StandardiseContext(context) if context else None
-        super().__init__(CompositeTransform([Standardise(features), *layers]), StandardNormal(features), embedding)
+        if isinstance(base, StandardNormal):
+            layers = [Standardise(features), *layers]
+        super().__init__(CompositeTransform(layers), base, embedding)
         self.features = features
         self.context_features = context
         self.recipe = recipe
@@ -56,9 +37,20 @@ class Flow(NflowsFlow):
         """The transforms in the normalising direction, standardisation first."""
         return list(self._transform._transforms)
 
+    def compile(self):
+        """Run the splines through torch.compile from now on (the first call takes seconds); returns the flow."""
+        for module in self.modules():
+            if isinstance(getattr(module, "element", None), RationalQuadraticSpline):
+                module.element.compiled = True
+        return self
+
     def standardise_from(self, features, context=None):
-        """Set mean and scale of features (events, D) and context (events, C) inside the flow; returns the flow."""
-        self.layers[0].set_from(features, "features")
+        """Set mean and scale of features (events, D) and context (events, C) inside the flow; returns the flow.
+
+        Features of a bounded domain stay as they are.
+        """
+        if isinstance(self.layers[0], Standardise):
+            self.layers[0].set_from(features, "features")
         if (context is None) != (not self.context_features):
             raise InputError(f"context: expected {self._expected_context()}, got {_shape(context)}")
         if context is not None:

@@ -49,6 +49,63 @@ def test_density_integrates_to_one_in_two_dimensions(builder, spline):
     assert abs(torch.trapezoid(torch.trapezoid(density, y), x).item() - 1) < 2e-3
 
 
+@pytest.mark.parametrize("builder", BUILDERS)
+@pytest.mark.parametrize("domain", ["unit", "circle"])
+def test_bounded_domains(builder, domain):
+    flow = built(builder, features=2, context=2, domain=domain, size=0.15)
+    low, high = (0.0, 1.0) if domain == "unit" else (-np.pi, np.pi)
+    points = torch.linspace(low, high, 401, dtype=torch.float64)
+    grid = torch.stack(torch.meshgrid(points, points, indexing="ij"), -1).view(-1, 2)
+    context = torch.randn(1, 2).double()
+    density = flow.log_prob(grid, context.expand(len(grid), -1)).exp().detach().view(401, 401)
+    assert abs(torch.trapezoid(torch.trapezoid(density, points), points).item() - 1) < 2e-3
+    if domain == "circle":  # no seam where the angle jumps
+        torch.testing.assert_close(density[0], density[-1])
+        torch.testing.assert_close(density[:, 0], density[:, -1])
+    else:
+        assert flow.log_prob(torch.tensor([[0.5, 1.5]]).double(), context).item() == -torch.inf
+    samples, log_prob = flow.sample_and_log_prob(50, context)
+    assert torch.all((samples >= low) & (samples <= high))
+    torch.testing.assert_close(flow.log_prob(samples[0], context.expand(50, -1)), log_prob[0], rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_empty_batches(builder):
+    flow = built(builder).float()
+    assert flow.log_prob(torch.empty(0, 3), torch.empty(0, 2)).shape == (0,)
+    assert flow.sample(4, torch.empty(0, 2)).shape == (0, 4, 3)
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_trained_flow_in_thirty_dimensions_inverts(builder):
+    torch.manual_seed(1)
+    mixing = torch.randn(30, 30) / 30**0.5
+    data = torch.tanh(torch.randn(2000, 30) @ mixing) + 0.1 * torch.randn(2000, 30)
+    flow = builder(features=30, transforms=6, hidden=(32, 32)).standardise_from(data)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=3e-3)
+    steps = 40 if builder is not flows.inverse_autoregressive_flow else 4  # its density is the slow direction
+    for step in range(steps):
+        optimizer.zero_grad()
+        loss = -flow.log_prob(data[50 * step : 50 * step + 50]).mean()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        for dtype, tolerance in ((torch.float32, 1e-4), (torch.float64, 1e-10)):
+            flow.to(dtype)
+            x = data[:500].to(dtype)
+            z, logabsdet = flow._transform(x)
+            recovered, minus_logabsdet = flow._transform.inverse(z)
+            torch.testing.assert_close(recovered, x, rtol=0, atol=tolerance)
+            torch.testing.assert_close(minus_logabsdet, -logabsdet, rtol=0, atol=10 * tolerance)
+
+
+def test_compile_reaches_every_spline():
+    flow = built(flows.coupling_flow)
+    assert flow.compile() is flow
+    elements = [module.element for module in flow.modules() if hasattr(module, "element")]
+    assert elements and all(element.compiled for element in elements)
+
+
 def test_samples_are_the_same_for_any_batch_size_and_follow_the_generator():
     flow = built(flows.autoregressive_flow)
     context = torch.randn(7, 2).double()
@@ -117,6 +174,9 @@ BAD_ARGUMENTS = [
     ({"features": 2, "spline": 1}, "bins: expected"),
     ({"features": 2, "hidden": ()}, "hidden: expected one or more positive integers"),
     ({"features": 2, "permutation": "shuffle"}, "permutation: expected one of reverse"),
+    ({"features": 2, "domain": "sphere"}, "domain: expected one of real, unit, circle, got 'sphere'"),
+    ({"features": 2, "domain": "unit", "spline": None}, "spline: expected a number of bins"),
+    ({"features": 2, "domain": "circle", "permutation": "learnable"}, "permutation: expected one that stays"),
 ]
 
 

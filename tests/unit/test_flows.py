@@ -228,6 +228,23 @@ def test_masks_are_autoregressive_and_no_input_goes_unseen(features, hidden):
     assert torch.all(jacobian[:, : features - 1].abs().sum(0) > 0)
 
 
+def test_no_input_is_unseen_where_nflows_is_blind():
+    # 128 hidden units for 504 features: nflows gives its degrees to the first 128 inputs and never sees the others.
+    features, units = 504, 128
+    theirs = nflows_transforms.made.MADE(features, units, num_blocks=1, use_residual_blocks=False)
+    with pytest.warns(UserWarning, match="hidden: expected"):
+        ours = MaskedNetwork(features, ELEMENTS["affine"], 0, (units, units))
+    perturbed(ours, 0.1)
+    seen = {}
+    for name, network in (("nflows", theirs), ("hepflows", ours)):
+        inputs = torch.randn(64, features, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        inputs = inputs.to(next(network.parameters()).dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(network(inputs).square().sum(), inputs)
+        seen[name] = int((gradient.abs().sum(0) > 0).sum())
+    assert seen["nflows"] <= units
+    assert seen["hepflows"] == features - 1  # the last feature comes after all others
+
+
 def test_every_feature_sees_the_context():
     # nflows' first feature never does: its hidden units all have degree 1 or more.
     network = perturbed(MaskedNetwork(FEATURES, ELEMENTS["affine"], CONTEXT, (16, 16)), 0.5)

@@ -1,0 +1,1 @@
+"""Side by side with peers: speed as ratios, measured in one run."""
