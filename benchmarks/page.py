@@ -119,7 +119,7 @@ def draw(rows):
                 )
     axes[0].set(xlabel="features (batch 2048)", ylabel="microseconds an event", xscale="log", yscale="log")
     axes[1].set(xlabel="batch (8 features)", xscale="log")
-    axes[0].legend(fontsize=8)
+    axes[0].legend(fontsize=8, handlelength=4)
     return figure
 
 

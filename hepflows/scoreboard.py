@@ -7,6 +7,7 @@ from hepflows import records as _records
 from hepflows.errors import DataError
 
 HEADINGS = ("notebook", "profile", "record", "value", "reference", "pull", "source")
+PROFILES = ("quick", "full")
 _KEYS = {"notebook", "profile", "seed", "hardware", "versions", "commit", "seconds", "peak_memory_bytes", "records"}
 
 
@@ -23,8 +24,12 @@ def read(path):
 
 
 def read_all(results, profile=None):
-    """Reports in results/<profile>/*.json in order, of one profile or of all; DataError if there is none."""
-    paths = sorted(Path(results).glob(f"{profile or '*'}/*.json"))
+    """Reports in results/<profile>/*.json in order, of one profile or of all; DataError if there is none.
+
+    Other folders in results, such as that of the benchmarks, are not notebooks' and are passed over.
+    """
+    profiles = PROFILES if profile is None else (profile,)
+    paths = sorted(path for name in profiles for path in (Path(results) / name).glob("*.json"))
     if not paths:
         which = f" of profile {profile}" if profile else ""
         raise DataError(f"results: expected reports{which} in {results}, got none; make them with hepflows run")

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from hepflows import records, scoreboard
+from hepflows import provenance, records, scoreboard
 from hepflows.errors import DataError
 
 
@@ -82,3 +82,11 @@ def test_what_is_no_report_is_refused(tmp_path):
         path.write_text(content)
         with pytest.raises(DataError, match="05.json: expected the JSON report"):
             scoreboard.read(path)
+
+
+def test_shipped_results_are_notebooks_beside_benchmarks():
+    shipped = provenance.REPOSITORY / "results"
+    assert (shipped / "benchmarks" / "flows.json").is_file()
+    reports = scoreboard.read_all(shipped)
+    assert {made["notebook"] for made in reports} >= {"01_flow_basics", "05_gluon_momenta"}
+    assert "coverage_68" in scoreboard.table(reports)
