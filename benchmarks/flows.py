@@ -43,7 +43,7 @@ def build(family, features, hidden, transforms, context):
         "zuko": peers.zuko_flow(*sizes, coupling),
     }
     if not context:
-        models["normflows"] = peers.normflows_flow(*sizes, coupling)
+        models["normflows"] = peers.normflows_flow(features, hidden, transforms, coupling)
     if coupling:
         models["madnis"] = peers.madnis_coupling(*sizes)
     return models

@@ -170,8 +170,8 @@ def zuko_flow(features, context, hidden, layers, coupling):
     return Model(flow, lambda x, c: flow(c).log_prob(x), sample)
 
 
-def normflows_flow(features, context, hidden, layers, coupling):
-    """normflows' spline flow; its conditional models cannot hold its permutations, so that those are left out there."""
+def normflows_flow(features, hidden, layers, coupling):
+    """normflows' spline flow, without a context: its conditional models cannot hold its permutations."""
     import normflows
     from normflows.flows.neural_spline import autoregressive
     from normflows.flows.neural_spline import coupling as couplings
@@ -197,14 +197,13 @@ def normflows_flow(features, context, hidden, layers, coupling):
         if coupling:
             return couplings.PiecewiseRationalQuadraticCoupling(
                 mask=_halves(features),
-                transform_net_create_fn=lambda i, o: Perceptron(i, o, hidden, context),
+                transform_net_create_fn=lambda i, o: Perceptron(i, o, hidden, 0),
                 apply_unconditional_transform=False,
                 **common,
             )
         return autoregressive.MaskedPiecewiseRationalQuadraticAutoregressive(
             features=features,
             hidden_features=hidden,
-            context_features=context or None,
             num_blocks=1,
             use_residual_blocks=False,
             init_identity=False,
@@ -213,12 +212,10 @@ def normflows_flow(features, context, hidden, layers, coupling):
 
     stack = []
     for number in range(layers):
-        if number and not context:
+        if number:
             stack.append(normflows.flows.Permute(features, mode="swap"))
         stack.append(Layer(layer()))
     base = normflows.distributions.base.DiagGaussian(features, trainable=False)
-    if context:
-        return None
     model = normflows.NormalizingFlow(base, stack)
     return Model(model, lambda x, c: model.log_prob(x), lambda events, c: model.sample(events)[0])
 

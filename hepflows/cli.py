@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hepflows import provenance
+from hepflows import provenance, records
 from hepflows.errors import DataError, HepflowsError, InputError, MissingExtraError
 
 
@@ -50,7 +50,7 @@ def _parser():
         description="Executes notebooks in fresh kernels. Exit code 1 if one fails; the others still run.",
     )
     run.add_argument("names", nargs="+", metavar="NAME", help="05, gluon_momenta, 05_gluon_momenta, a path, or all")
-    run.add_argument("--profile", choices=("quick", "full"), help="default: HEPFLOWS_PROFILE, or quick")
+    run.add_argument("--profile", choices=records.PROFILES, help="default: HEPFLOWS_PROFILE, or quick")
     run.add_argument("--seed", type=_integer(0, 2**32 - 1), help="default: HEPFLOWS_SEED, or the notebook's own")
     run.add_argument(
         "--results",
@@ -87,7 +87,7 @@ def _parser():
         metavar="DIR",
         help="default: _build/results if you have run notebooks here, else the shipped results",
     )
-    scoreboard.add_argument("--profile", choices=("quick", "full"), help="default: both")
+    scoreboard.add_argument("--profile", choices=records.PROFILES, help="default: both")
     scoreboard.set_defaults(command=_scoreboard)
     return parser
 

@@ -20,7 +20,6 @@ from hepflows.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-PROFILES = ("quick", "full")
 DEFAULT_SEED = 1
 # more threads than free cores can be twenty times slower than one, and small flows gain little from many
 DEFAULT_THREADS = 1
@@ -107,7 +106,7 @@ def records() -> list[dict]:
 def profile_from_environment() -> str:
     """HEPFLOWS_PROFILE, or 'quick' if unset; InputError if it is neither quick nor full."""
     profile = os.environ.get("HEPFLOWS_PROFILE") or "quick"
-    if profile not in PROFILES:
+    if profile not in _records.PROFILES:
         raise InputError(f"HEPFLOWS_PROFILE: expected quick or full, got {profile!r}")
     return profile
 

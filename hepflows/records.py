@@ -8,6 +8,9 @@ from pathlib import Path
 
 from hepflows.errors import InputError
 
+# The sizes in which a notebook runs; each has its folder of results.
+PROFILES = ("quick", "full")
+
 
 def number(argument, value):
     """`value` (Python, numpy or tensor of one number) as a finite int or float; InputError names `argument`."""

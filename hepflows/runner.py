@@ -92,7 +92,7 @@ def execute(
     timeout: seconds for the whole notebook (None: no limit).
     Raises NotebookError with the failing cell's source and error, or with what killed the kernel.
     """
-    if profile not in ("quick", "full"):
+    if profile not in _records.PROFILES:
         raise InputError(f"profile: expected quick or full, got {profile!r}")
     if html and executed is None:
         raise InputError("html: expected a folder in `executed` to write the page to, got None")

@@ -7,7 +7,6 @@ from hepflows import records as _records
 from hepflows.errors import DataError
 
 HEADINGS = ("notebook", "profile", "record", "value", "reference", "pull", "source")
-PROFILES = ("quick", "full")
 _KEYS = {"notebook", "profile", "seed", "hardware", "versions", "commit", "seconds", "peak_memory_bytes", "records"}
 
 
@@ -28,7 +27,7 @@ def read_all(results, profile=None):
 
     Other folders in results, such as that of the benchmarks, are not notebooks' and are passed over.
     """
-    profiles = PROFILES if profile is None else (profile,)
+    profiles = _records.PROFILES if profile is None else (profile,)
     paths = sorted(path for name in profiles for path in (Path(results) / name).glob("*.json"))
     if not paths:
         which = f" of profile {profile}" if profile else ""

@@ -7,7 +7,7 @@ that does not cancel and its derivatives from the implicit function theorem. How
 """
 
 import math
-from functools import cache
+from functools import cache, partial
 
 import torch
 
@@ -128,23 +128,21 @@ class _Spline(torch.autograd.Function):
 @cache
 def _kernels(bins, box, inverse, compiled):
     """The forward and backward kernel of a spline, (inputs, parameters) and (gradients, saved tensors)."""
+    if not compiled:
+        settings = dict(bins=bins, box=box, inverse=inverse, unrolled=False)
+        return partial(_forward, **settings), partial(_backward, **settings)
 
     # The compiler would read the box's numbers from memory for every event if they were not declared constant.
     @torch.compiler.assume_constant_result
     def limits():
         return box.low, box.high
 
-    def constant_box():
-        return binning.Box(*limits(), box.ends) if compiled else box
-
     def forward(inputs, parameters):
-        return _forward(inputs, parameters, bins, constant_box(), inverse, compiled)
+        return _forward(inputs, parameters, bins, binning.Box(*limits(), box.ends), inverse, True)
 
-    def backward(grad_outputs, grad_logabsdet, tensors):
-        return _backward(grad_outputs, grad_logabsdet, tensors, bins, constant_box(), inverse, compiled)
+    def backward(*gradients_and_tensors):
+        return _backward(*gradients_and_tensors, bins, binning.Box(*limits(), box.ends), inverse, True)
 
-    if not compiled:
-        return forward, backward
     # dynamic: any number of features and events without compiling again.
     compiler = torch.compile(dynamic=True, fullgraph=True, options=COMPILER_OPTIONS)
     return compiler(forward), compiler(backward)
