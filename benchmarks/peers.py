@@ -103,12 +103,19 @@ def _as_hepflows(layers, features, context):
     return flows.Flow(layers, StandardNormal(features), features, context, ("benchmark", {}))
 
 
+def _by_parameter(rows, features):
+    """Rows of an output layer in our order: nflows has all parameters of the first feature first."""
+    return rows.unflatten(0, (features, -1)).transpose(0, 1).flatten(0, 1)
+
+
 def hepflows_coupling(nflows_model, features, context, hidden):
     """Our coupling flow with the weights of an nflows model."""
 
     def convert(theirs):
         ours = flows.Coupling(features, flows.RationalQuadraticSpline(BINS, TAIL_BOUND), context, (hidden, hidden))
         state = {name.replace("layers", "hidden"): value for name, value in theirs.transform_net.state_dict().items()}
+        for name in ("output.weight", "output.bias"):
+            state[name] = _by_parameter(state[name], features - features // 2)
         ours.conditioner.load_state_dict(state)
         return ours
 
@@ -130,8 +137,8 @@ def hepflows_autoregressive(nflows_model, features, context, hidden):
             network.hidden[0].bias.copy_(made.initial_layer.bias[order])
             network.hidden[1].weight.copy_(made.blocks[0].linear.weight[order][:, order])
             network.hidden[1].bias.copy_(made.blocks[0].linear.bias[order])
-            network.output.weight.copy_(made.final_layer.weight[:, order])
-            network.output.bias.copy_(made.final_layer.bias)
+            network.output.weight.copy_(_by_parameter(made.final_layer.weight[:, order], features))
+            network.output.bias.copy_(_by_parameter(made.final_layer.bias, features))
             if context:  # nflows puts a ReLU on it, so the numbers differ; the work is the same
                 network.context.weight.copy_(made.context_layer.weight[order])
         return ours

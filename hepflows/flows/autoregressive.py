@@ -61,11 +61,10 @@ class MaskedNetwork(nn.Module):
         self.output = nn.Linear(len(seen[-1]), features * self.parameters_per_feature)
         for number, (a, b) in enumerate(pairwise(seen)):
             self.register_buffer(f"mask_{number}", (b[:, None] >= a[None, :]).float(), persistent=False)
-        output_degrees = output_degrees.repeat_interleave(self.parameters_per_feature)
         self.register_buffer("output_mask", (output_degrees[:, None] > seen[-1][None, :]).float(), persistent=False)
         nn.init.zeros_(self.output.weight)
         with torch.no_grad():
-            self.output.bias.copy_(element.identity_parameters().repeat(features))
+            self.output.bias.copy_(element.identity_parameters().repeat_interleave(features))
 
     def forward(self, inputs, context=None):
         activations = self.element.encode(inputs, 1)
@@ -73,37 +72,34 @@ class MaskedNetwork(nn.Module):
             total = functional.linear(activations, layer.weight * getattr(self, f"mask_{number}"), layer.bias)
             if number == 0 and self.context is not None:
                 total = total + self.context(context)
-            activations = torch.relu(total)
-        outputs = torch.addmm(self.output.bias.unsqueeze(1), self.output.weight * self.output_mask, activations.t())
-        return outputs.view(self.features, self.parameters_per_feature, -1)
+            activations = total.relu_()
+        shape = self.parameters_per_feature, self.features, -1
+        weight = (self.output.weight.view(shape) * self.output_mask).flatten(0, 1)
+        outputs = torch.addmm(self.output.bias.unsqueeze(1), weight, activations.t())
+        return outputs.view(self.parameters_per_feature, self.features, len(inputs)).transpose(0, 1)
 
     def one_by_one(self, events, context=None):
         """Generator: yields (start, stop, parameters) of the next features, is sent their values (features, events).
 
         The slices need no mask: what is evaluated at a step sees, by its degree, all that is known by then.
         """
-        like = self.output.weight
         entering = self.hidden[0].bias.unsqueeze(1).expand(-1, events)
         if self.context is not None:
             entering = torch.addmm(entering, self.context.weight, context.t())
-        recorded = torch.is_grad_enabled()
-        known_features = _Rows(self.hidden[0].in_features, events, like, recorded)
-        known_units = [_Rows(layer.out_features, events, like, recorded) for layer in self.hidden]
-        for start, stop, units in self.levels:
-            source = known_features
-            for number, (layer, upto) in enumerate(zip(self.hidden, units, strict=True)):
-                new = slice(known_units[number].count, upto)
-                if new.start < new.stop:
-                    offset = entering[new] if number == 0 else layer.bias[new].unsqueeze(1)
-                    total = torch.addmm(offset, layer.weight[new, : source.count], source.rows())
-                    known_units[number].append(torch.relu(total))
-                source = known_units[number]
-            rows = slice(start * self.parameters_per_feature, stop * self.parameters_per_feature)
-            outputs = torch.addmm(
-                self.output.bias[rows].unsqueeze(1), self.output.weight[rows, : source.count], source.rows()
-            )
-            values = yield start, stop, outputs.view(stop - start, self.parameters_per_feature, events)
-            known_features.append(self.element.encode(values, 0))
+        offsets = [entering, *(layer.bias.unsqueeze(1).expand(-1, events) for layer in self.hidden[1:])]
+        known = [_Rows(self.hidden[0].in_features, entering)]
+        for layer, offset in zip(self.hidden, offsets, strict=True):
+            known.append(_Units(layer.weight, offset, known[-1]))
+        features, units = known[0], known[-1]
+        weight = self.output.weight.unflatten(0, (-1, self.features))
+        bias = self.output.bias.view(-1, self.features, 1)
+        for start, stop, upto in self.levels:
+            for layer, count in zip(known[1:], upto, strict=True):
+                layer.extend(count)
+            rows = weight[:, start:stop, : units.count].flatten(0, 1)
+            outputs = torch.addmm(bias[:, start:stop].flatten(0, 1), rows, units.rows())
+            values = yield start, stop, outputs.view(self.parameters_per_feature, stop - start, events).transpose(0, 1)
+            features.append(self.element.encode(values, 0))
 
 
 def _levels(features, degrees):
@@ -116,10 +112,10 @@ def _levels(features, degrees):
 class _Rows:
     """Rows that grow: written into one buffer, or joined when autograd records (it forbids writing in place)."""
 
-    def __init__(self, rows, events, like, recorded):
+    def __init__(self, rows, like):
         self.count = 0
-        self.recorded = recorded
-        self.buffer = like.new_empty(0 if recorded else rows, events)
+        self.recorded = torch.is_grad_enabled()
+        self.buffer = like.new_empty(0 if self.recorded else rows, like.shape[1])
 
     def append(self, rows):
         if self.recorded:
@@ -128,8 +124,38 @@ class _Rows:
             self.buffer[self.count : self.count + len(rows)] = rows
         self.count += len(rows)
 
-    def rows(self):
-        return self.buffer[: self.count]
+    def rows(self, start=0):
+        return self.buffer[start : self.count]
+
+
+class _Units(_Rows):
+    """Units relu(weight source + offset) of a hidden layer, evaluated as far as its source, which grows, is known.
+
+    A unit alone would read all of the source for one product. So the part that is known already is worked out for a
+    block of units at once, and what comes to be known meanwhile is added when the turn of a unit comes.
+    """
+
+    block = 32
+
+    def __init__(self, weight, offset, source):
+        super().__init__(len(weight), offset)
+        self.weight, self.offset, self.source = weight, offset, source
+        self.prepared = range(0)
+
+    def extend(self, upto):
+        """Evaluate the units before number `upto`."""
+        new = slice(self.count, upto)
+        if new.start == new.stop:
+            return
+        if upto > self.prepared.stop:
+            self.prepared = range(new.start, min(max(new.start + self.block, upto), len(self.weight)))
+            self.seen = self.source.count
+            ahead = slice(self.prepared.start, self.prepared.stop)
+            self.known = torch.addmm(self.offset[ahead], self.weight[ahead, : self.seen], self.source.rows())
+        units = self.known[new.start - self.prepared.start : new.stop - self.prepared.start]
+        if self.source.count > self.seen:
+            units = torch.addmm(units, self.weight[new, self.seen : self.source.count], self.source.rows(self.seen))
+        self.append(torch.relu(units))
 
 
 class MaskedAutoregressive(Transform):

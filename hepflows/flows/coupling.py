@@ -18,21 +18,22 @@ class Conditioner(nn.Module):
         self.element = element
         sizes = (features * element.encoded + context, *hidden)
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        self.output_shape = outputs, element.parameters_per_feature
+        self.output_shape = element.parameters_per_feature, outputs
         self.output = nn.Linear(sizes[-1], outputs * element.parameters_per_feature)
         nn.init.zeros_(self.output.weight)
         with torch.no_grad():
-            self.output.bias.copy_(element.identity_parameters().repeat(outputs))
+            self.output.bias.copy_(element.identity_parameters().repeat_interleave(outputs))
 
     def forward(self, inputs, context=None):
         activations = self.element.encode(inputs, 1)
         if context is not None:
             activations = torch.cat((activations, context), 1)
         for layer in self.hidden:
-            activations = torch.relu(layer(activations))
-        # Weight times transposed activations: the parameters come out with the events contiguous, as the element wants.
+            activations = layer(activations).relu_()
+        # Weight times transposed activations: the first parameter of all features comes out in front, and
+        # the events contiguous, as splines want them.
         outputs = torch.addmm(self.output.bias.unsqueeze(1), self.output.weight, activations.t())
-        return outputs.view(*self.output_shape, -1)
+        return outputs.view(*self.output_shape, -1).transpose(0, 1)
 
 
 class Coupling(Transform):

@@ -1,9 +1,9 @@
 """Monotonic rational-quadratic splines (arXiv:1906.04032, section 3.1), exact and fast.
 
-Layout: feature first, event last. What one bin needs lies apart from what the next needs, and events lie together, so
-that every operation runs along contiguous events. The backward pass is the analytic one; the inverse takes the root
-that does not cancel and its derivatives from the implicit function theorem. How the bin of an input is found stands in
-`hepflows.flows.bins`: by one packed gather, or unrolled for the compiler.
+Layout: bin first, then feature, event last. What one bin needs lies apart from what the next needs, so that every
+operation runs along contiguous numbers; the conditioners deliver their parameters in this order. The backward pass is
+the analytic one; the inverse takes the root that does not cancel and its derivatives from the implicit function
+theorem. How the bin of an input is found stands in `hepflows.flows.bins`.
 """
 
 import math
@@ -18,6 +18,8 @@ from hepflows.flows.element import Element
 # How much the compiler keeps in registers before it stores an intermediate result: at its own values (30 and 4) the
 # kernels take 1.3 to 1.6 times as long, at 100 and 10 they are hardly faster and take minutes to compile.
 COMPILER_OPTIONS = {"realize_opcount_threshold": 60, "realize_reads_threshold": 8}
+# Up to so many inputs the number of operations counts, not their size.
+FEW = 1024
 
 
 class RationalQuadraticSpline(Element):
@@ -65,13 +67,19 @@ class RationalQuadraticSpline(Element):
 
     def knots(self, parameters):
         """Knot positions and slopes x_k, y_k, d_k of shape (features, K + 1, events); for pictures and checks."""
-        return binning.knots(parameters, self.bins, self.box)
+        return tuple(
+            values.transpose(0, 1) for values in binning.knots(parameters.transpose(0, 1), self.bins, self.box)
+        )
 
     def _apply(self, inputs, parameters, inverse):
-        inputs = inputs.contiguous()  # it is often a transposed view, and every operation would stride through it
+        # Inputs are often a transposed view, and every operation would stride through it. Parameters come from the
+        # conditioners as a transposed view, so that this costs nothing.
+        inputs, parameters = inputs.contiguous(), parameters.transpose(0, 1).contiguous()
         forward, backward = _kernels(self.bins, self.box, inverse, self.compiled)
         if torch.is_grad_enabled() and (inputs.requires_grad or parameters.requires_grad):
             return _Spline.apply(inputs, parameters, forward, backward)
+        if not self.compiled and inputs.numel() <= FEW:
+            return _forward(inputs, parameters, self.bins, self.box, inverse, binning.find_in_few)[:2]
         return forward(inputs, parameters)[:2]
 
 
@@ -129,8 +137,8 @@ class _Spline(torch.autograd.Function):
 def _kernels(bins, box, inverse, compiled):
     """The forward and backward kernel of a spline, (inputs, parameters) and (gradients, saved tensors)."""
     if not compiled:
-        settings = dict(bins=bins, box=box, inverse=inverse, unrolled=False)
-        return partial(_forward, **settings), partial(_backward, **settings)
+        settings = dict(bins=bins, box=box, inverse=inverse)
+        return partial(_forward, **settings, find=binning.find), partial(_backward, **settings, unrolled=False)
 
     # The compiler would read the box's numbers from memory for every event if they were not declared constant.
     @torch.compiler.assume_constant_result
@@ -138,7 +146,7 @@ def _kernels(bins, box, inverse, compiled):
         return box.low, box.high
 
     def forward(inputs, parameters):
-        return _forward(inputs, parameters, bins, binning.Box(*limits(), box.ends), inverse, True)
+        return _forward(inputs, parameters, bins, binning.Box(*limits(), box.ends), inverse, binning.find_unrolled)
 
     def backward(*gradients_and_tensors):
         return _backward(*gradients_and_tensors, bins, binning.Box(*limits(), box.ends), inverse, True)
@@ -148,20 +156,19 @@ def _kernels(bins, box, inverse, compiled):
     return compiler(forward), compiler(backward)
 
 
-def _forward(inputs, parameters, bins, box, inverse, unrolled):
+def _forward(inputs, parameters, bins, box, inverse, find):
     """(outputs, logabsdet, what the backward pass needs beside inputs and parameters)."""
-    find = binning.find_unrolled if unrolled else binning.find
     clamped = inputs.clamp(box.low, box.high)
-    inside = inputs == clamped
-    corner, size, slopes, saved = find(clamped, parameters, bins, box, inverse)
-    theta, outputs, logabsdet = _evaluate(clamped, corner, size, slopes, inverse)
+    inside = (inputs - clamped).eq_(0.0)  # 1 or 0: multiplying is far faster than choosing
+    corner, size, slopes, *saved = find(clamped, parameters, bins, box, inverse)
+    outputs, logabsdet, evaluated = _evaluate(clamped, corner, size, slopes, inverse)
     if box.ends != "linear":  # rounding must not carry a point out of a domain beyond which nothing is
         outputs = outputs.clamp(box.low, box.high)
-    outputs = torch.where(inside, outputs, inputs)
-    logabsdet = torch.where(inside, logabsdet, 0.0)
-    if unrolled:  # cheaper to find the bin again than to store what was found
+    outputs = torch.addcmul(outputs * inside, inputs, 1 - inside)
+    logabsdet = logabsdet * inside
+    if find is not binning.find:  # the compiler finds the bin again for less than it costs to store what was found
         return outputs, logabsdet
-    return outputs, logabsdet, theta, inside, *corner, *size, *slopes, *saved
+    return outputs, logabsdet, inside, corner, size, slopes, *evaluated, *saved
 
 
 def _backward(grad_outputs, grad_logabsdet, tensors, bins, box, inverse, unrolled):
@@ -169,96 +176,94 @@ def _backward(grad_outputs, grad_logabsdet, tensors, bins, box, inverse, unrolle
     inputs, parameters, *saved = tensors
     if unrolled:
         clamped = inputs.clamp(box.low, box.high)
-        inside = inputs == clamped
-        corner, size, slopes, saved = binning.find_unrolled(clamped, parameters, bins, box, inverse)
-        theta, _, _ = _evaluate(clamped, corner, size, slopes, inverse)
+        inside = (inputs - clamped).eq_(0.0)
+        corner, size, slopes, *saved = binning.find_unrolled(clamped, parameters, bins, box, inverse)
+        _, _, evaluated = _evaluate(clamped, corner, size, slopes, inverse)
     else:
-        theta, inside, *rest = saved
-        corner, size, slopes, saved = rest[:2], rest[2:4], rest[4:6], rest[6:]
-    grad_inside = torch.where(inside, grad_outputs, 0.0)
-    grad_logabsdet = torch.where(inside, grad_logabsdet, 0.0)
-    grad_x, *grad_bin = _evaluate_backward(grad_inside, grad_logabsdet, size, slopes, theta, inverse)
+        inside, corner, size, slopes, *saved = saved
+        evaluated, saved = saved[:EVALUATED], saved[EVALUATED:]
+    grad_inside = grad_outputs * inside
+    grad_x, *grad_bin = _evaluate_backward(grad_inside, grad_logabsdet * inside, size, slopes, evaluated, inverse)
     scatter = binning.scatter_unrolled if unrolled else binning.scatter
     grad_parameters = scatter(grad_bin, corner, size, parameters, saved, bins, box)
-    return torch.where(inside, grad_x, grad_outputs), grad_parameters
+    return grad_x + (grad_outputs - grad_inside), grad_parameters
+
+
+EVALUATED = 7  # tensors that _evaluate hands to its backward pass
 
 
 def _evaluate(inputs, corner, size, slopes, inverse):
-    """theta, output and its log-derivative in a bin; arXiv:1906.04032, eqs. 4, 5 and, for the inverse, 6 to 8."""
+    """Output and its log-derivative in a bin, and what the backward pass needs.
+
+    arXiv:1906.04032, eqs. 4, 5 and, for the inverse, 6 to 8.
+    """
     left_x, left_y = corner
     width, height = size
     slope_left, slope_right = slopes
     delta = height / width
-    twice_delta = delta + delta  # sums, not products with 2: a Python number costs a conversion for each operation
-    curvature = slope_left + slope_right - twice_delta
+    curvature = torch.sub(slope_left + slope_right, delta, alpha=2)
     if inverse:
         rise = inputs - left_y
         bend = rise * curvature
-        a = height * (delta - slope_left) + bend
-        b = height * slope_left - bend
-        c = -delta * rise
+        b = torch.addcmul(bend, height, slope_left, value=-1)  # minus the linear coefficient
+        a = torch.addcmul(bend, height, delta - slope_left)
+        c = delta * rise  # minus the constant
         # The root in the form that does not cancel. The discriminant is >= 0 up to rounding, so it is clamped.
-        theta = ((c + c) / (-b - (b * b - 4 * a * c).clamp_min(0.0).sqrt())).clamp(0.0, 1.0)
+        root = torch.addcmul(b * b, a, c, value=4).clamp_min(0.0).sqrt()
+        theta = ((c + c) / (root - b)).clamp(0.0, 1.0)
     else:
         theta = (inputs - left_x) / width
     rest = 1 - theta
     product = theta * rest
-    inverse_denominator = torch.reciprocal(delta + curvature * product)
-    numerator = slope_right * theta * theta + twice_delta * product + slope_left * rest * rest
-    ratio = delta * inverse_denominator
-    logabsdet = torch.log(numerator * ratio * ratio)
+    theta_squared = theta * theta
+    inverse_denominator = torch.reciprocal(torch.addcmul(delta, curvature, product))
+    numerator = torch.addcmul(slope_right * theta_squared, delta, product, value=2)
+    numerator = torch.addcmul(numerator, slope_left, rest * rest)
+    steepness = delta * inverse_denominator
+    logabsdet = torch.log(numerator * steepness * steepness)
+    ratio = torch.addcmul(delta * theta_squared, slope_left, product) * inverse_denominator  # (y - y_k) / height
+    evaluated = theta, rest, delta, curvature, inverse_denominator, numerator, ratio
     if inverse:
-        return theta, theta * width + left_x, -logabsdet
-    outputs = left_y + height * (delta * theta * theta + slope_left * product) * inverse_denominator
-    return theta, outputs, logabsdet
+        return torch.addcmul(left_x, theta, width), -logabsdet, evaluated
+    return torch.addcmul(left_y, height, ratio), logabsdet, evaluated
 
 
-def _evaluate_backward(grad_outputs, grad_logabsdet, size, slopes, theta, inverse):
+def _evaluate_backward(grad_outputs, grad_logabsdet, size, slopes, evaluated, inverse):
     """Gradients with respect to the input and, in pairs, the bin's lower corner, its size and its two slopes."""
     width, height = size
     slope_left, slope_right = slopes
+    theta, rest, delta, curvature, inverse_denominator, numerator, ratio = evaluated
     inverse_width = torch.reciprocal(width)
-    delta = height * inverse_width
-    twice_delta = delta + delta
-    curvature = slope_left + slope_right - twice_delta
-    rest = 1 - theta
+    inverse_numerator = torch.reciprocal(numerator)
     product = theta * rest
     tilt = rest - theta  # d product / d theta
-    inverse_denominator = torch.reciprocal(delta + curvature * product)
     theta_squared = theta * theta
-    rest_squared = rest * rest
-    inverse_numerator = torch.reciprocal(
-        slope_right * theta_squared + twice_delta * product + slope_left * rest_squared
-    )
-    half_slope = slope_right * theta + delta * tilt - slope_left * rest
-    numerator_slope = half_slope + half_slope
-    ratio = (delta * theta_squared + slope_left * product) * inverse_denominator  # (y - y_k) / height
+    # half of d numerator / d theta
+    half_slope = torch.addcmul(torch.addcmul(slope_right * theta, delta, tilt), slope_left, rest, value=-1)
     curved_tilt = curvature * tilt  # d denominator / d theta
     if inverse:
         # x = f^-1(y; p) moves by (dy - df/dp dp) / f', and log dx/dy = -log f'(x; p).
         steepness = delta * inverse_denominator  # f' = steepness^2 numerator
-        bend = curved_tilt * inverse_denominator
-        logabsdet_slope = (numerator_slope * inverse_numerator - bend - bend) * inverse_width
-        grad_input = (grad_outputs - grad_logabsdet * logabsdet_slope) * inverse_numerator / (steepness * steepness)
+        half_logabsdet_slope = torch.addcmul(half_slope * inverse_numerator, curved_tilt, inverse_denominator, value=-1)
+        grad_input = torch.addcmul(grad_outputs, grad_logabsdet, half_logabsdet_slope * inverse_width, value=-2)
+        grad_input = grad_input * inverse_numerator / (steepness * steepness)
         grad_outputs, grad_logabsdet = -grad_input, -grad_logabsdet
 
-    twice_grad = grad_logabsdet + grad_logabsdet
     grad_ratio = grad_outputs * height * inverse_denominator
-    grad_denominator = -(grad_ratio * ratio + twice_grad * inverse_denominator)
+    minus_grad_denominator = torch.addcmul(grad_ratio * ratio, grad_logabsdet, inverse_denominator, value=2)
     grad_numerator = grad_logabsdet * inverse_numerator
     # numerator and denominator hold 2 delta product and - 2 delta product
-    through_product = (grad_numerator - grad_denominator) * product
-    grad_delta = grad_ratio * theta_squared + grad_denominator + through_product + through_product + twice_grad / delta
-    grad_theta = (
-        grad_ratio * (twice_delta * theta + slope_left * tilt)
-        + grad_denominator * curved_tilt
-        + grad_numerator * numerator_slope
+    grad_delta = torch.addcmul(grad_ratio * theta_squared, grad_numerator + minus_grad_denominator, product, value=2)
+    grad_delta = torch.add(grad_delta - minus_grad_denominator, grad_logabsdet / delta, alpha=2)
+    grad_theta = torch.addcmul(
+        grad_ratio * torch.addcmul(slope_left * tilt, delta, theta, value=2), grad_numerator, half_slope, value=2
     )
-    grad_slope_left = (grad_ratio + grad_denominator) * product + grad_numerator * rest_squared
-    grad_slope_right = grad_denominator * product + grad_numerator * theta_squared
-    grad_width = -(grad_delta * delta + grad_theta * theta) * inverse_width
-    grad_height = grad_outputs * ratio + grad_delta * inverse_width
+    grad_theta = torch.addcmul(grad_theta, minus_grad_denominator, curved_tilt, value=-1)
+    grad_slope_left = torch.addcmul((grad_ratio - minus_grad_denominator) * product, grad_numerator, rest * rest)
+    grad_slope_right = torch.addcmul(grad_numerator * theta_squared, minus_grad_denominator, product, value=-1)
     grad_x = grad_theta * inverse_width
+    grad_width = torch.addcmul(grad_delta * delta, grad_theta, theta).neg_().mul_(inverse_width)
+    grad_height = torch.addcmul(grad_outputs * ratio, grad_delta, inverse_width)
     return (
         grad_input if inverse else grad_x,
         (-grad_x, grad_outputs),

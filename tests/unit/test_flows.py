@@ -170,7 +170,7 @@ def test_equals_nflows_with_the_same_conditioner(kind, element, data):
     ours = perturbed(TRANSFORMS[f"{kind} {element}"](FEATURES), 0.05)
     if kind == "coupling" and element == "affine":
         with torch.no_grad():  # nflows' coupling can only shrink: alpha > 0
-            ours.conditioner.output.bias.view(-1, 2)[:, 1].add_(2.0)
+            ours.conditioner.output.bias.view(2, -1)[1].add_(2.0)
     assert_same_results(ours, nflows_twin(ours, kind, element), *data)
 
 
@@ -200,8 +200,12 @@ def test_masked_network_equals_nflows_made_with_the_same_weights(features):
         network.context.weight.copy_(made.context_layer.weight[order])
         network.hidden[1].weight.copy_(made.blocks[0].linear.weight[order][:, order])
         network.hidden[1].bias.copy_(made.blocks[0].linear.bias[order])
-        network.output.weight.copy_(made.final_layer.weight[:, order])
-        network.output.bias.copy_(made.final_layer.bias)
+        # nflows has all parameters of the first feature first, ours the first parameter of all features.
+        for own, other in (
+            (network.output.weight, made.final_layer.weight[:, order]),
+            (network.output.bias, made.final_layer.bias),
+        ):
+            own.copy_(other.unflatten(0, (features, -1)).transpose(0, 1).flatten(0, 1))
         inputs = 2 * torch.randn(EVENTS, features, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
         context = torch.rand(EVENTS, CONTEXT, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
         for direction in ("forward", "inverse"):

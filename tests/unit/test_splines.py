@@ -7,7 +7,8 @@ import torch
 from nflows.transforms.splines import unconstrained_rational_quadratic_spline
 
 from hepflows.errors import InputError
-from hepflows.flows.splines import CircularSpline, RationalQuadraticSpline, UnitSpline, _backward, _forward
+from hepflows.flows import bins
+from hepflows.flows.splines import FEW, CircularSpline, RationalQuadraticSpline, UnitSpline, _backward, _forward
 
 BINS, TAIL_BOUND = 8, 5.0
 
@@ -174,14 +175,31 @@ def test_angles_beyond_a_turn_are_the_same_angles():
 def test_unrolled_bins_give_the_same_numbers(kind, inverse):
     # What the compiler is given, here without it.
     spline, inputs, parameters = on_domain(kind, beyond=1.2)
+    parameters = parameters.transpose(0, 1).contiguous()
     gradients = torch.randn(2, *inputs.shape, dtype=torch.float64)
     results = []
-    for unrolled in (False, True):
-        settings = spline.bins, spline.box, inverse, unrolled
-        outputs, logabsdet, *saved = _forward(inputs, parameters, *settings)
-        results.append((outputs, logabsdet, *_backward(*gradients, (inputs, parameters, *saved), *settings)))
+    for find in (bins.find, bins.find_unrolled):
+        settings = spline.bins, spline.box, inverse
+        outputs, logabsdet, *saved = _forward(inputs, parameters, *settings, find)
+        tensors, unrolled = (inputs, parameters, *saved), find is bins.find_unrolled
+        results.append((outputs, logabsdet, *_backward(*gradients, tensors, *settings, unrolled)))
     for packed, unrolled in zip(*results, strict=True):
         torch.testing.assert_close(unrolled, packed, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("kind", ["linear", "circular", "unit"])
+def test_few_inputs_give_the_same_numbers_as_many(kind, inverse):
+    spline, inputs, parameters = on_domain(kind, events=2000, beyond=1.2)
+    function = spline.inverse if inverse else spline.forward
+    with torch.no_grad():
+        many = function(inputs, parameters)
+        few = [function(inputs[:, i : i + 100], parameters[..., i : i + 100]) for i in range(0, 2000, 100)]
+    assert 300 <= FEW < inputs.numel(), "the two paths are compared"
+    for own, other in zip(
+        map(torch.cat, zip(*[[v.t() for v in part] for part in few], strict=True)), many, strict=True
+    ):
+        torch.testing.assert_close(own, other.t(), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch.compile needs a C++ compiler")
