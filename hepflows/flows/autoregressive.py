@@ -62,6 +62,7 @@ class MaskedNetwork(nn.Module):
         for number, (a, b) in enumerate(pairwise(seen)):
             self.register_buffer(f"mask_{number}", (b[:, None] >= a[None, :]).float(), persistent=False)
         self.register_buffer("output_mask", (output_degrees[:, None] > seen[-1][None, :]).float(), persistent=False)
+        self.stairs = _stairs(features, degrees[-1])
         nn.init.zeros_(self.output.weight)
         with torch.no_grad():
             self.output.bias.copy_(element.identity_parameters().repeat_interleave(features))
@@ -73,9 +74,8 @@ class MaskedNetwork(nn.Module):
             if number == 0 and self.context is not None:
                 total = total + self.context(context)
             activations = total.relu_()
-        shape = self.parameters_per_feature, self.features, -1
-        weight = (self.output.weight.view(shape) * self.output_mask).flatten(0, 1)
-        outputs = torch.addmm(self.output.bias.unsqueeze(1), weight, activations.t())
+        arguments = activations, self.output.weight, self.output.bias, self.output_mask
+        outputs = _masked_product(*arguments) if len(self.stairs) == 1 else _Staircase.apply(*arguments, self.stairs)
         return outputs.view(self.parameters_per_feature, self.features, len(inputs)).transpose(0, 1)
 
     def one_by_one(self, events, context=None):
@@ -91,13 +91,13 @@ class MaskedNetwork(nn.Module):
         for layer, offset in zip(self.hidden, offsets, strict=True):
             known.append(_Units(layer.weight, offset, known[-1]))
         features, units = known[0], known[-1]
-        weight = self.output.weight.unflatten(0, (-1, self.features))
-        bias = self.output.bias.view(-1, self.features, 1)
-        for start, stop, upto in self.levels:
+        shape = self.parameters_per_feature, self.features, -1
+        weights = self.output.weight.view(shape).split([stop - start for start, stop, _ in self.levels], 1)
+        biases = self.output.bias.view(shape).split([stop - start for start, stop, _ in self.levels], 1)
+        for (start, stop, upto), weight, bias in zip(self.levels, weights, biases, strict=True):
             for layer, count in zip(known[1:], upto, strict=True):
                 layer.extend(count)
-            rows = weight[:, start:stop, : units.count].flatten(0, 1)
-            outputs = torch.addmm(bias[:, start:stop].flatten(0, 1), rows, units.rows())
+            outputs = torch.addmm(bias.flatten(0, 1), weight[..., : units.count].flatten(0, 1), units.rows())
             values = yield start, stop, outputs.view(self.parameters_per_feature, stop - start, events).transpose(0, 1)
             features.append(self.element.encode(values, 0))
 
@@ -107,6 +107,45 @@ def _levels(features, degrees):
     known = [[int((layer <= feature).sum()) for layer in degrees] for feature in range(features)]
     starts = [i for i in range(features) if i == 0 or known[i] != known[i - 1]]
     return [(start, stop, known[start]) for start, stop in pairwise([*starts, features])]
+
+
+def _masked_weight(weight, mask):
+    """Weight (parameters * features, units) times mask (features, units), the same for each parameter."""
+    return (weight.view(-1, *mask.shape) * mask).flatten(0, 1)
+
+
+def _masked_product(activations, weight, bias, mask):
+    """The output layer: (parameters * features, events) from activations (events, units)."""
+    return torch.addmm(bias.unsqueeze(1), _masked_weight(weight, mask), activations.t())
+
+
+def _stairs(features, degrees):
+    """Groups of features, (start, stop, number of hidden units that any of them sees): the steps of the mask."""
+    count = max(1, min(4, features // 64))  # more steps save little, and each costs some operations
+    edges = [features * number // count for number in range(count + 1)]
+    return [(start, stop, int((degrees < stop).sum())) for start, stop in pairwise(edges)]
+
+
+class _Staircase(torch.autograd.Function):
+    """`_masked_product` for many features: the gradient of the weights is worked out under the stairs only."""
+
+    @staticmethod
+    def forward(ctx, activations, weight, bias, mask, stairs):
+        masked = _masked_weight(weight, mask)
+        ctx.save_for_backward(activations, masked, mask)
+        ctx.stairs = stairs
+        return torch.addmm(bias.unsqueeze(1), masked, activations.t())
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        activations, masked, mask = ctx.saved_tensors
+        by_feature = gradient.view(-1, len(mask), gradient.shape[1])
+        of_weight = masked.new_zeros(len(by_feature), *mask.shape)
+        for start, stop, units in ctx.stairs:
+            step = by_feature[:, start:stop] @ activations[:, :units]
+            torch.mul(step, mask[start:stop, :units], out=of_weight[:, start:stop, :units])
+        return gradient.t() @ masked, of_weight.flatten(0, 1), gradient.sum(1), None, None
 
 
 class _Rows:
@@ -177,7 +216,7 @@ class MaskedAutoregressive(Transform):
         return outputs.t(), logabsdet.sum(0)
 
     def inverse(self, inputs, context=None):
-        latent = inputs.t()
+        latent = inputs.t().contiguous()
         found, logabsdets = [], []
         network = self.network.one_by_one(len(inputs), context)
         try:
@@ -185,7 +224,7 @@ class MaskedAutoregressive(Transform):
             while True:
                 values, logabsdet = self.element.inverse(latent[start:stop], parameters)
                 found.append(values)
-                logabsdets.append(logabsdet.sum(0))
+                logabsdets.append(logabsdet)
                 start, stop, parameters = network.send(values)
         except StopIteration:
-            return torch.cat(found).t(), torch.stack(logabsdets).sum(0)
+            return torch.cat(found).t(), torch.cat(logabsdets).sum(0)

@@ -19,7 +19,7 @@ from hepflows.flows.element import Element
 # kernels take 1.3 to 1.6 times as long, at 100 and 10 they are hardly faster and take minutes to compile.
 COMPILER_OPTIONS = {"realize_opcount_threshold": 60, "realize_reads_threshold": 8}
 # Up to so many inputs the number of operations counts, not their size.
-FEW = 1024
+FEW = 2048
 
 
 class RationalQuadraticSpline(Element):
@@ -75,12 +75,11 @@ class RationalQuadraticSpline(Element):
         # Inputs are often a transposed view, and every operation would stride through it. Parameters come from the
         # conditioners as a transposed view, so that this costs nothing.
         inputs, parameters = inputs.contiguous(), parameters.transpose(0, 1).contiguous()
-        forward, backward = _kernels(self.bins, self.box, inverse, self.compiled)
-        if torch.is_grad_enabled() and (inputs.requires_grad or parameters.requires_grad):
-            return _Spline.apply(inputs, parameters, forward, backward)
-        if not self.compiled and inputs.numel() <= FEW:
+        recorded = torch.is_grad_enabled() and (inputs.requires_grad or parameters.requires_grad)
+        if inputs.numel() <= FEW and not (recorded or self.compiled):
             return _forward(inputs, parameters, self.bins, self.box, inverse, binning.find_in_few)[:2]
-        return forward(inputs, parameters)[:2]
+        forward, backward = _kernels(self.bins, self.box, inverse, self.compiled)
+        return _Spline.apply(inputs, parameters, forward, backward) if recorded else forward(inputs, parameters)[:2]
 
 
 class CircularSpline(RationalQuadraticSpline):
@@ -159,16 +158,16 @@ def _kernels(bins, box, inverse, compiled):
 def _forward(inputs, parameters, bins, box, inverse, find):
     """(outputs, logabsdet, what the backward pass needs beside inputs and parameters)."""
     clamped = inputs.clamp(box.low, box.high)
-    inside = (inputs - clamped).eq_(0.0)  # 1 or 0: multiplying is far faster than choosing
+    outside = (inputs - clamped).ne_(0.0)  # 1 or 0: multiplying is far faster than choosing
     corner, size, slopes, *saved = find(clamped, parameters, bins, box, inverse)
     outputs, logabsdet, evaluated = _evaluate(clamped, corner, size, slopes, inverse)
     if box.ends != "linear":  # rounding must not carry a point out of a domain beyond which nothing is
         outputs = outputs.clamp(box.low, box.high)
-    outputs = torch.addcmul(outputs * inside, inputs, 1 - inside)
-    logabsdet = logabsdet * inside
+    outputs = torch.lerp(outputs, inputs, outside)
+    logabsdet = torch.addcmul(logabsdet, logabsdet, outside, value=-1)
     if find is not binning.find:  # the compiler finds the bin again for less than it costs to store what was found
         return outputs, logabsdet
-    return outputs, logabsdet, inside, corner, size, slopes, *evaluated, *saved
+    return outputs, logabsdet, outside, corner, size, slopes, *evaluated, *saved
 
 
 def _backward(grad_outputs, grad_logabsdet, tensors, bins, box, inverse, unrolled):
@@ -176,17 +175,19 @@ def _backward(grad_outputs, grad_logabsdet, tensors, bins, box, inverse, unrolle
     inputs, parameters, *saved = tensors
     if unrolled:
         clamped = inputs.clamp(box.low, box.high)
-        inside = (inputs - clamped).eq_(0.0)
+        outside = (inputs - clamped).ne_(0.0)
         corner, size, slopes, *saved = binning.find_unrolled(clamped, parameters, bins, box, inverse)
         _, _, evaluated = _evaluate(clamped, corner, size, slopes, inverse)
     else:
-        inside, corner, size, slopes, *saved = saved
+        outside, corner, size, slopes, *saved = saved
         evaluated, saved = saved[:EVALUATED], saved[EVALUATED:]
-    grad_inside = grad_outputs * inside
-    grad_x, *grad_bin = _evaluate_backward(grad_inside, grad_logabsdet * inside, size, slopes, evaluated, inverse)
+    grad_outside = grad_outputs * outside
+    grad_inside = grad_outputs - grad_outside
+    grad_logabsdet = torch.addcmul(grad_logabsdet, grad_logabsdet, outside, value=-1)
+    grad_x, *grad_bin = _evaluate_backward(grad_inside, grad_logabsdet, size, slopes, evaluated, inverse)
     scatter = binning.scatter_unrolled if unrolled else binning.scatter
     grad_parameters = scatter(grad_bin, corner, size, parameters, saved, bins, box)
-    return grad_x + (grad_outputs - grad_inside), grad_parameters
+    return grad_x + grad_outside, grad_parameters
 
 
 EVALUATED = 7  # tensors that _evaluate hands to its backward pass
