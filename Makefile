@@ -3,7 +3,7 @@
 #   PYTHON=python3.12      interpreter for a new environment (default: python3 if it is supported)
 #   TORCH_INDEX=ADDRESS    one more package index, for another build of torch (README.md says when)
 #   PORT=8888 BROWSER=no   for `make lab`: the port to serve on; print the address and open no browser
-#   ARGS="-k flows"        for `make test` and `make run`: further arguments
+#   ARGS="-k flows"        for `make test`, `make run` and `make student`: further arguments
 
 PYTHON ?=
 TORCH_INDEX ?=
@@ -20,7 +20,7 @@ ifneq ($(origin BROWSER),environment)
 unexport BROWSER
 endif
 
-.PHONY: help setup lab test run lint format constraints clean
+.PHONY: help setup lab test run student lint format constraints clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -38,6 +38,9 @@ test: setup ## run the unit, physics and notebook tests
 run: setup ## execute every notebook; copies and HTML go to _build/notebooks
 	@$(BIN)/hepflows run all --executed _build/notebooks --html $(ARGS)
 
+student: setup ## copy the notebooks without solutions to _build/student
+	@$(BIN)/hepflows student $(ARGS)
+
 lint: setup ## check style and that no notebook carries outputs
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files
 
@@ -48,5 +51,5 @@ format: setup ## put code and notebooks into the form that `make lint` asks for
 constraints: setup ## write the newest allowed versions into constraints.txt
 	@$(BIN)/python tools/refresh_constraints.py
 
-clean: ## delete what was built (the environment and downloads stay)
-	rm -rf _build
+clean: ## delete what was built (the environment, downloads and student copies stay)
+	@for built in _build/*; do case $$built in _build/student) ;; *) rm -rf "$$built" ;; esac; done

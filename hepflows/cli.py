@@ -1,4 +1,4 @@
-"""hepflows lab | run | data | generate | scoreboard."""
+"""hepflows lab | run | student | data | generate | scoreboard."""
 
 # Every command imports what it needs when it runs: `hepflows --help` must not wait for torch.
 import argparse
@@ -66,17 +66,46 @@ def _parser():
     run.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks (default: the course's own)")
     run.set_defaults(command=_run)
 
+    student = commands.add_parser(
+        "student",
+        help="copy the notebooks without their solutions",
+        description="Writes copies without the solution cells. A copy in which you have worked stays as it is.",
+    )
+    student.add_argument(
+        "names", nargs="*", default=["all"], metavar="NAME", help="as for run (default: all notebooks)"
+    )
+    student.add_argument(
+        "--out", default="_build/student", metavar="DIR", help="folder of the copies (default: %(default)s)"
+    )
+    student.add_argument("--force", action="store_true", help="replace copies in which you have worked, too")
+    student.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks (default: the course's own)")
+    student.set_defaults(command=_student)
+
     data = commands.add_parser("data", help="the data sets and their cards")
     actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
     actions.add_parser("list", help="one line per data set").set_defaults(command=_data_list)
     show = actions.add_parser("show", help="the data card of one")
     show.add_argument("name", metavar="NAME")
     show.set_defaults(command=_data_show)
+    fetch = actions.add_parser(
+        "download",
+        help="fetch a public original by its DOI",
+        description="Fetches the files of a public data set, compares them with the archive's checksums, checks what "
+        "they contain and keeps it with the columns of the course. A transfer that broke off is continued.",
+    )
+    fetch.add_argument("name", metavar="NAME", help="as named by data list")
+    fetch.add_argument("--folder", metavar="DIR", help="default: HEPFLOWS_DATA, or the user's cache")
+    fetch.add_argument("--files", nargs="+", metavar="FILE", help="names in the archive, if they must be said")
+    fetch.set_defaults(command=_data_download)
 
     generate = commands.add_parser("generate", help="make a data set anew")
     generate.add_argument("name", metavar="NAME")
     generate.add_argument("--events", type=_integer(1), required=True, metavar="N", help="number of events")
-    generate.add_argument("--workers", type=_integer(1), default=1, metavar="W", help="processes (default: 1)")
+    crew = generate.add_mutually_exclusive_group()
+    crew.add_argument("--workers", type=_integer(1), default=1, metavar="W", help="processes (default: 1)")
+    crew.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a dask scheduler, such as tcp://10.0.0.1:8786: its workers do the work"
+    )
     generate.add_argument("--seed", type=_integer(0), default=1, metavar="S", help="default: 1")
     generate.add_argument("--out", required=True, metavar="FILE", help="file to write")
     generate.set_defaults(command=_generate)
@@ -162,17 +191,34 @@ def _run(options):
     return 1 if failed else 0
 
 
+def _student(options):
+    from hepflows import runner, student
+
+    paths = student.write(runner.find_notebooks(options.names, options.notebooks), options.out, options.force)
+    print(f"{len(paths)} notebooks without solutions -> {options.out}")
+
+
 def _data_list(options):
     from hepflows import datasets
 
     for name in datasets.list_datasets():
         print(datasets.card(name).summary())
+    public = datasets.list_public()
+    print("\npublic originals, after `hepflows data download NAME`:")
+    for name, title in public.items():
+        print(f"{name:<{max(map(len, public))}}  {title}")
 
 
 def _data_show(options):
     from hepflows import datasets
 
     print(datasets.card(options.name).text())
+
+
+def _data_download(options):
+    from hepflows import datasets
+
+    print(datasets.download(options.name, options.folder, options.files))
 
 
 def _generate(options):
@@ -189,6 +235,7 @@ def _generate(options):
             seed=options.seed,
             out=options.out,
             progress=True,
+            scheduler=options.scheduler,
         )
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("hepflows"):

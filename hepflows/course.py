@@ -2,7 +2,8 @@
 
 This is the one place that reads the environment:
 HEPFLOWS_SEED, HEPFLOWS_PROFILE (quick | full), HEPFLOWS_DEVICE (cpu, cuda, cuda:1, mps), HEPFLOWS_THREADS,
-and HEPFLOWS_RECORDS, the file into which `hepflows run` gathers the records.
+and HEPFLOWS_RECORDS, the file into which `hepflows run` gathers the records. (HEPFLOWS_DATA, the folder of downloads,
+is read where data are loaded, which happens without a notebook, too.)
 """
 
 # torch is imported inside the functions: the command line reads the profile from here and must answer at once

@@ -1,17 +1,51 @@
-"""The course's data sets: `load(name, split)` checks the file against its card and returns named columns with units."""
+"""The course's data sets: `load(name, split)` checks the file against its card and returns named columns with units.
 
-from hepflows.datasets.cards import FOLDER, Card, card, list_datasets
+Some ship with the course; the public originals of the field are loaded in the same way once they are downloaded.
+"""
+
+from pathlib import Path
+
+from hepflows.datasets import cards
+from hepflows.datasets.cards import Card, list_datasets
+from hepflows.datasets.downloads import download, downloads_folder
+from hepflows.datasets.public import PUBLIC
 from hepflows.datasets.table import Table, read_table
 from hepflows.errors import DataError, InputError
 
-__all__ = ["Card", "Table", "card", "list_datasets", "load"]
+__all__ = ["Card", "Table", "card", "download", "downloads_folder", "list_datasets", "list_public", "load"]
 
 
-def load(name, split="train", columns=None, folder=FOLDER):
+def list_public():
+    """{name: title} of the public data sets that `download` fetches."""
+    return {name: public.title for name, public in PUBLIC.items()}
+
+
+def card(name, folder=None):
+    """The card of a data set that ships or was downloaded, or of one in `folder`.
+
+    Raises InputError for an unknown name, DataError for a data set that is not downloaded and for a broken card.
+    """
+    if folder is not None:
+        return cards.card(name, folder)
+    if name not in PUBLIC:
+        if name not in list_datasets():
+            known = ", ".join(list_datasets())
+            raise InputError(f"name: expected one of {known} or the public {', '.join(PUBLIC)}, got {name!r}")
+        return cards.card(name)
+    folder = downloads_folder()
+    if not (Path(folder) / f"{name}.toml").is_file():
+        raise DataError(
+            f"{name}: expected the downloaded data set in {folder}, it is not there; "
+            f"`hepflows data download {name}` fetches it, and HEPFLOWS_DATA names another folder"
+        )
+    return cards.card(name, folder)
+
+
+def load(name, split="train", columns=None, folder=None):
     """Load rows of a data set as a Table; `split` is one that its card names, or "all".
 
     Raises InputError for an unknown name, split or column and DataError for a file that is missing, changed, truncated
-    or laid out differently from its card.
+    or laid out differently from its card, and for a public data set that is not downloaded.
     """
     about = card(name, folder)
     splits = {**about.splits, "all": (0, about.fields["events"])}

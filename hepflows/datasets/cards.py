@@ -58,7 +58,7 @@ class Card:
         """Raise DataError unless the file is the one that the card describes (sha256)."""
         if not self.path.is_file():
             raise DataError(f"{self.name}: expected the file {self.path}, there is none; {self._remedy()}")
-        found = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        found = sha256_of(self.path)
         if found != self.fields["sha256"]:
             raise DataError(
                 f"{self.name}: expected {self.path} with sha256 {self.fields['sha256']}, got {found}: the file was "
@@ -66,8 +66,16 @@ class Card:
             )
 
     def _remedy(self):
+        if "doi" in self.fields:
+            return f"fetch it again with `{self.fields['command']}`"
         fetch = f"git checkout data/{self.fields['file']}"
         return f"restore it with `{fetch}` or make it again with `{self.fields['command']}`"
+
+
+def sha256_of(path):
+    """Checksum of a file, read piece by piece: some are larger than what the memory should hold twice."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _field(key, value):

@@ -5,24 +5,24 @@ import numpy as np
 from hepflows.exercises.framework import array, call, exercise, same
 
 
-@exercise("01.density_of_transformed", hint="Write p_y(y) = p_x(x(y)) |dx/dy| with x = log y.")
+@exercise("01.density_of_transformed", hint="Write p_X(x) = p_Z(z(x)) |dz/dx| with z = log x.")
 def _density_of_transformed(answer):
-    """p_y(y) of y = exp(x), x standard normal, for an array y."""
+    """p_X(x) of x = exp(z), z standard normal, for an array x."""
     from scipy import stats
 
-    y = np.array([0.05, 0.3, 0.7, 1.0, 1.6, 4.0, 12.0])
-    density = array(call(answer, y), y.shape, "p_y(y)")
-    if same(density, stats.lognorm.pdf(y, s=1.0)):
+    x = np.array([0.05, 0.3, 0.7, 1.0, 1.6, 4.0, 12.0])
+    density = array(call(answer, x), x.shape, "p_X(x)")
+    if same(density, stats.lognorm.pdf(x, s=1.0)):
         return None
-    if same(density, stats.norm.pdf(np.log(y))):
-        return "the Jacobian is missing: an interval dx becomes dy = exp(x) dx, and the probability in it stays."
-    if same(density, stats.norm.pdf(np.log(y)) * y):
-        return "you multiply by |dy/dx| where you should multiply by |dx/dy|: is your density still normalised?"
-    if same(density, stats.lognorm.logpdf(y, s=1.0)):
-        return "this is log p_y(y), and the density p_y(y) itself is wanted."
-    if same(density, stats.norm.pdf(y)):
-        return "the base density is to be taken at x = log y, not at y."
-    return "start from the probability of an interval, p_y(y) dy = p_x(x) dx, and put in x = log y."
+    if same(density, stats.norm.pdf(np.log(x))):
+        return "the Jacobian is missing: an interval dz becomes dx = exp(z) dz, and the probability in it stays."
+    if same(density, stats.norm.pdf(np.log(x)) * x):
+        return "you multiply by |dx/dz| where you should multiply by |dz/dx|: is your density still normalised?"
+    if same(density, stats.lognorm.logpdf(x, s=1.0)):
+        return "this is log p_X(x), and the density p_X(x) itself is wanted."
+    if same(density, stats.norm.pdf(x)):
+        return "the density of the noise is to be taken at z = log x, not at x."
+    return "start from the probability of an interval, p_X(x) dx = p_Z(z) dz, and put in z = log x."
 
 
 @exercise("01.log_abs_det", hint="The Jacobian of z_i = (x_i - mu_i) exp(-alpha_i) is diagonal: what is dz_i/dx_i?")

@@ -6,7 +6,18 @@ from hepflows.errors import InputError
 from hepflows.generators import engine
 
 # The module of each recipe: imported on use, so that everything else works without the generators' packages.
-_MODULES = {"gluon_momenta": "hepflows.generators.gluon_momenta"}
+_MODULES = {
+    "dijets_background": "hepflows.generators.dijets_background",
+    "dijets_signal": "hepflows.generators.dijets_signal",
+    "dijets_signal_region": "hepflows.generators.dijets_signal_region",
+    "gluon_momenta": "hepflows.generators.gluon_momenta",
+    "pdf_grid": "hepflows.generators.pdf_grid",
+    "showers_eplus": "hepflows.generators.showers.eplus",
+    "showers_gamma": "hepflows.generators.showers.gamma",
+    "showers_piplus": "hepflows.generators.showers.piplus",
+    "vbs_neutrinos": "hepflows.generators.vbs_neutrinos",
+    "vbs_partons": "hepflows.generators.vbs_partons",
+}
 
 
 def names():
@@ -21,7 +32,8 @@ def recipe(name):
     return import_module(_MODULES[name]).RECIPE
 
 
-def generate(name, *, events, workers, seed, out, progress=True):
+def generate(name, *, events, workers=1, seed, out, progress=True, scheduler=None):
     """Generate a data set into the file `out`; see `hepflows.generators.engine.generate`."""
-    chosen = recipe(name)
-    return engine.generate(chosen, events=events, workers=workers, seed=seed, out=out, progress=progress)
+    return engine.generate(
+        recipe(name), events=events, workers=workers, seed=seed, out=out, progress=progress, scheduler=scheduler
+    )

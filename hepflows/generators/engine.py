@@ -4,62 +4,96 @@ Each chunk owns its seed, is simulated from a fresh generator and stored beside 
 the chunks in their order. What varies from run to run (which worker, when, in which order) leaves no trace in the file.
 """
 
+import functools
 import json
-import multiprocessing
 import os
 import shutil
+import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from hepflows import provenance
 from hepflows.datasets.table import write_table
-from hepflows.errors import DataError, HepflowsError, InputError
+from hepflows.errors import DataError, InputError
 from hepflows.generators.recipe import ChunkSeeds
+from hepflows.generators.workers import DaskCluster, GenerationError, Processes
 
 ATTEMPTS = 2
 
+# Generators keep global state: a worker that has several threads simulates one chunk at a time all the same.
+_one_at_a_time = threading.Lock()
 
-class GenerationError(HepflowsError, RuntimeError):
-    """Chunks failed twice; the others are kept, and the same command tries only the failed ones again."""
 
+def generate(recipe, *, events, workers=1, seed, out, progress=True, scheduler=None):
+    """Simulate `events` events of a recipe into the HDF5 file `out`; returns its path.
 
-def generate(recipe, *, events, workers, seed, out, progress=True):
-    """Simulate `events` events of a recipe with `workers` processes into the HDF5 file `out`; returns its path.
-
-    Finished chunks are kept in the folder `out`.chunks until the file is complete: the same command continues a killed
-    run. Raises MissingExtraError without the packages that the recipe needs, InputError for bad arguments, DataError if
-    `out` exists or the kept chunks are of another run, and GenerationError if a chunk fails twice.
+    The work is done by `workers` processes of this machine, or by the dask cluster whose `scheduler` (an address) is
+    given; with the same packages, the file has the same bytes. Finished chunks are kept in the folder `out`.chunks
+    until the file is complete: the same command continues a killed run. Raises MissingExtraError without the packages
+    that are needed, InputError for bad arguments and a scheduler that does not answer, DataError if `out` exists or the
+    kept chunks are of another run, and GenerationError if a chunk fails twice or the cluster goes away.
     """
     recipe.check_requirements()
     out = _checked_output(out)
     for name, value, lowest in (("events", events, 1), ("workers", workers, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
             raise InputError(f"{name}: expected an integer of at least {lowest}, got {value!r}")
-    chunks = -(-events // recipe.chunk_events)
-    folder = _chunk_folder(out, recipe, seed)
-    missing = [chunk for chunk in range(chunks) if not _chunk_file(folder, chunk).exists()]
-    with tqdm(total=events, unit="event", desc=recipe.name, disable=None if progress else True, smoothing=0.1) as bar:
-        done = (chunks - len(missing)) * recipe.chunk_events
-        bar.update(min(done, events))
-        failures = {}
-        for _ in range(ATTEMPTS):
-            failures = _simulate_chunks(recipe, missing, workers, seed, folder, lambda: _advance(bar, recipe))
-            missing = sorted(failures)
-            if not missing:
-                break
-    if failures:
-        chunk, reason = next(iter(sorted(failures.items())))
-        raise GenerationError(
-            f"{recipe.name}: {len(failures)} of {chunks} chunks failed {ATTEMPTS} times (numbers {missing}); "
-            f"chunk {chunk}: {reason}. The others are kept in {folder}; the same command tries these again."
-        )
+    if recipe.events not in (None, events):
+        raise InputError(f"events: expected {recipe.events:,}, the rows of the table {recipe.name}, got {events:,}")
+    with Processes(workers) if scheduler is None else DaskCluster(scheduler) as crew:
+        folder = _chunk_folder(out, recipe, seed)
+        chunks = range(-(-events // recipe.chunk_events))
+        _simulate_missing(recipe, seed, crew, folder, chunks, events, progress)
     _assemble(recipe, folder, chunks, events, seed, out)
     shutil.rmtree(folder)
     return out
+
+
+def _simulate_missing(recipe, seed, crew, folder, chunks, events, progress):
+    """Simulate the chunks that are not in the folder yet, each of them twice if need be."""
+    simulate = functools.partial(_simulate_chunk, recipe, int(seed), _versions(recipe))
+    missing = [chunk for chunk in chunks if not _chunk_file(folder, chunk).exists()]
+    kept, started = len(chunks) - len(missing), time.monotonic()
+    simulated = 0
+    with tqdm(
+        total=events,
+        initial=min(kept * recipe.chunk_events, events),
+        unit="event",
+        desc=recipe.name,
+        disable=None if progress else True,  # None: shown in a terminal only
+        smoothing=0.1,
+    ) as bar:
+        for _ in range(ATTEMPTS):
+            failures = {}
+            with closing(crew.run(simulate, missing)) as outcomes:
+                for chunk, arrays, reason in outcomes:
+                    if reason is not None:
+                        failures[chunk] = reason
+                        continue
+                    _store(folder, chunk, arrays)
+                    simulated += recipe.chunk_events
+                    bar.update(min(recipe.chunk_events, events - bar.n))
+            missing = sorted(failures)
+            if not missing:
+                break
+    if progress and simulated:
+        seconds = time.monotonic() - started
+        rate = f"{simulated / seconds:,.3g}" if simulated < 1000 * seconds else f"{simulated / seconds:,.0f}"
+        print(
+            f"{recipe.name}: simulated {simulated:,} events in {seconds:,.1f} s, {rate} events/s ({crew})",
+            file=sys.stderr,
+        )
+    if missing:
+        raise GenerationError(
+            f"{recipe.name}: {len(missing)} of {len(chunks)} chunks failed {ATTEMPTS} times (numbers {missing}); "
+            f"chunk {missing[0]}: {failures[missing[0]]}. The others are kept in {folder}; the same command tries "
+            "these again."
+        )
 
 
 def _checked_output(out):
@@ -74,6 +108,7 @@ def _checked_output(out):
 def _chunk_folder(out, recipe, seed):
     folder = out.with_name(out.name + ".chunks")
     run = {"recipe": recipe.name, "version": recipe.version, "seed": int(seed), "chunk_events": recipe.chunk_events}
+    run["packages"] = _versions(recipe)
     manifest = folder / "run.json"
     if manifest.exists():
         kept = json.loads(manifest.read_text())
@@ -91,57 +126,39 @@ def _chunk_file(folder, chunk):
     return folder / f"{chunk:06d}.npz"
 
 
-def _advance(bar, recipe):
-    bar.update(min(recipe.chunk_events, bar.total - bar.n))
+def _versions(recipe):
+    """Versions of the packages on which the numbers depend: workers elsewhere must have the same ones."""
+    return {package: provenance.version(package) for package in ("hepflows", "numpy", *recipe.requires)}
 
 
-def _simulate_chunks(recipe, chunks, workers, seed, folder, on_done):
-    """Simulate the chunks in fresh processes; returns {chunk: reason} of those that failed."""
-    failures = {}
-    # Spawned, not forked: a worker starts without the parent's threads and open files.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, max(len(chunks), 1)), mp_context=context, initializer=_start_worker)
-    try:
-        futures = {pool.submit(_simulate_chunk, recipe, chunk, seed, folder): chunk for chunk in chunks}
-        for future in as_completed(futures):
-            try:
-                future.result()
-            except BrokenProcessPool:
-                failures[futures[future]] = "its worker process died"
-            except Exception as error:
-                failures[futures[future]] = f"{type(error).__name__}: {error}"
-            else:
-                on_done()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return failures
-
-
-def _start_worker():
-    # Generators write banners to the C-level standard output, which would tear the progress bar.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # A parent that is killed cannot stop its workers: each watches for its end, and ends too.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _simulate_chunk(recipe, chunk, seed, folder):
+def _simulate_chunk(recipe, seed, versions, chunk):
+    """Columns of one chunk as they are stored; runs in a worker."""
+    here = _versions(recipe)
+    if here != versions:
+        package = next(package for package in versions if here[package] != versions[package])
+        raise DataError(f"expected {package} {versions[package]} at the worker, as here, got {here[package]}")
     # Always a whole chunk, also where the run needs less of it: the first events of a file do not depend on its length.
-    arrays = recipe.simulate(recipe.chunk_events, ChunkSeeds(int(seed), chunk))
-    stored = {column.name: column.stored(arrays[column.name]) for column in recipe.columns}
+    with _one_at_a_time:
+        arrays = recipe.simulate(recipe.chunk_events, ChunkSeeds(seed, chunk))
+    return {column.name: column.stored(arrays[column.name]) for column in recipe.columns}
+
+
+def _store(folder, chunk, arrays):
     target = _chunk_file(folder, chunk)
-    temporary = target.with_suffix(f".{os.getpid()}.part")
-    with open(temporary, "wb") as file:
-        np.savez(file, **stored)
-    os.replace(temporary, target)
+    temporary = target.with_suffix(".part")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _assemble(recipe, folder, chunks, events, seed, out):
-    parts = [np.load(_chunk_file(folder, chunk)) for chunk in range(chunks)]
+    parts = []
+    for chunk in chunks:
+        with np.load(_chunk_file(folder, chunk)) as file:
+            parts.append({column.name: file[column.name] for column in recipe.columns})
     arrays = {column.name: np.concatenate([part[column.name] for part in parts])[:events] for column in recipe.columns}
     attributes = {"name": recipe.name, "recipe_version": recipe.version, "seed": int(seed), "events": int(events)}
     write_table(out, arrays, recipe.columns, attributes)

@@ -18,6 +18,7 @@ class Recipe:
     """Recipe of a data set: `simulate(chunk_events, seeds)` returns {column: array} of one chunk.
 
     `version` is raised with every change that alters the numbers, so that a resumed run never mixes two recipes.
+    `events`: the only number of rows that makes sense, for a recipe that fills a table instead of drawing events.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Recipe:
     chunk_events: int
     simulate: Callable
     requires: tuple[str, ...] = ()
+    events: int | None = None
 
     def check_requirements(self):
         """Raise MissingExtraError if a package that the simulation needs is not installed."""

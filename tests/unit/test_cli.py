@@ -36,9 +36,22 @@ def datasets(monkeypatch):
             raise DataError(f"name: expected gluon_momenta, got {name!r}")
         return types.SimpleNamespace(summary=lambda: "gluon_momenta  one line", text=lambda: "the\nwhole card")
 
-    module = types.SimpleNamespace(list_datasets=lambda: ["gluon_momenta"], card=card)
+    fetched = []
+
+    def download(*arguments):
+        fetched.append(arguments)
+        return "folder/far.h5"
+
+    module = types.SimpleNamespace(
+        list_datasets=lambda: ["gluon_momenta"],
+        card=card,
+        list_public=lambda: {"far": "From afar"},
+        download=download,
+        fetched=fetched,
+    )
     monkeypatch.setattr("hepflows.datasets", module, raising=False)
     monkeypatch.setitem(sys.modules, "hepflows.datasets", module)
+    return module
 
 
 @pytest.fixture
@@ -102,6 +115,10 @@ def test_run_takes_the_profile_of_the_environment(make_notebook, monkeypatch, ca
         (["generate", "gluon_momenta", "--events", "10"], "--out"),
         (["generate", "gluon_momenta", "--events", "0", "--out", "f"], "--events: expected an integer >= 1, got '0'"),
         (["generate", "g", "--events", "9", "--workers", "x", "--out", "f"], "--workers: expected an integer >= 1"),
+        (
+            ["generate", "g", "--events", "9", "--workers", "2", "--scheduler", "tcp://a:1", "--out", "f"],
+            "argument --scheduler: not allowed with argument --workers",
+        ),
         (["lab", "--port", "70000"], "--port: expected an integer from 1 to 65535, got '70000'"),
     ],
 )
@@ -120,16 +137,23 @@ def test_unknown_notebook_is_one_line(make_notebook, capsys):
 
 
 def test_data(datasets, capsys):
-    assert hepflows(capsys, "data", "list") == (0, "gluon_momenta  one line\n", "")
+    code, out, err = hepflows(capsys, "data", "list")
+    assert (code, err) == (0, "") and out.startswith("gluon_momenta  one line\n") and out.endswith("far  From afar\n")
     assert hepflows(capsys, "data", "show", "gluon_momenta") == (0, "the\nwhole card\n", "")
     assert hepflows(capsys, "data", "show", "x") == (2, "", "hepflows: name: expected gluon_momenta, got 'x'\n")
+
+
+def test_data_download_passes_the_options(datasets, capsys):
+    assert hepflows(capsys, "data", "download", "far") == (0, "folder/far.h5\n", "")
+    hepflows(capsys, "data", "download", "far", "--folder", "d", "--files", "a.h5", "b.h5")
+    assert datasets.fetched == [("far", None, None), ("far", "d", ["a.h5", "b.h5"])]
 
 
 def test_generate_passes_the_options(generators, capsys):
     arguments = ["--events", "100", "--workers", "3", "--seed", "7", "--out", "f.h5"]
     code, out, _ = hepflows(capsys, "generate", "gluon_momenta", *arguments)
     assert code == 0 and out == "f.h5\n"
-    expected = {"events": 100, "workers": 3, "seed": 7, "out": "f.h5", "progress": True}
+    expected = {"events": 100, "workers": 3, "seed": 7, "out": "f.h5", "progress": True, "scheduler": None}
     assert generators.calls == [("gluon_momenta", expected)]
 
 

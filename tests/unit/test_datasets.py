@@ -154,6 +154,8 @@ def test_shipped_data_sets_match_their_cards():
         assert list(table.columns) == list(card.columns)
         assert table.units == {column: about["unit"] for column, about in card.columns.items()}
         rows = sorted(card.splits.values())
+        if not rows:  # a table of nodes
+            continue
         assert rows[0][0] == 0
         assert rows[-1][1] == card.fields["events"] == len(table)
         assert all(a[1] == b[0] for a, b in zip(rows[:-1], rows[1:], strict=True))

@@ -20,7 +20,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 PYTHONS = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line]
 # What conda-forge calls differently, and what it does not have (or not in the pinned version).
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "torch": "pytorch"}
-FROM_PIP = ("fastjet", "pythia8mc")
+FROM_PIP = ("fastjet", "pythia8mc", "sherpa-mc")
 
 
 def requirements(lines):
@@ -118,7 +118,8 @@ def test_every_import_of_the_package_is_a_requirement():
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module.partition(".")[0])
     third_party = imported - set(sys.stdlib_module_names) - {"hepflows"}
-    other_names = {"sklearn": "scikit-learn", "IPython": "ipykernel"}  # IPython comes with the kernel
+    # IPython comes with the kernel
+    other_names = {"sklearn": "scikit-learn", "Sherpa": "sherpa-mc", "IPython": "ipykernel"}
     required = project_requirements("notebooks", "simulate")
     assert {other_names.get(module, module) for module in third_party} <= set(required)
 

@@ -1,5 +1,7 @@
 """Every check accepts the right answer in any sensible form, answers each typical mistake, and never raises."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -35,8 +37,8 @@ def sorted_interval(samples, level):
 
 RIGHT = {
     "01.density_of_transformed": [
-        lambda y: normal(np.log(y)) / y,
-        lambda y: torch.exp(torch.distributions.LogNormal(0.0, 1.0).log_prob(torch.as_tensor(y))),
+        lambda x: normal(np.log(x)) / x,
+        lambda x: torch.exp(torch.distributions.LogNormal(0.0, 1.0).log_prob(torch.as_tensor(x))),
     ],
     "01.log_abs_det": [
         lambda alpha: -alpha.sum(dim=1),
@@ -70,13 +72,13 @@ RIGHT = {
 
 # exercise, mistake, a word of the hint that names it
 WRONG = [
-    ("01.density_of_transformed", lambda y: normal(np.log(y)), "Jacobian is missing"),
-    ("01.density_of_transformed", lambda y: normal(np.log(y)) * y, "multiply"),
-    ("01.density_of_transformed", lambda y: normal(y), "at x = log y"),
-    ("01.density_of_transformed", lambda y: np.log(normal(np.log(y)) / y), "log p_y"),
-    ("01.density_of_transformed", lambda y: np.exp(-y), "interval"),
-    ("01.density_of_transformed", lambda y: y * np.nan, "interval"),
-    ("01.density_of_transformed", lambda y: 1.0, "shape"),
+    ("01.density_of_transformed", lambda x: normal(np.log(x)), "Jacobian is missing"),
+    ("01.density_of_transformed", lambda x: normal(np.log(x)) * x, "multiply"),
+    ("01.density_of_transformed", lambda x: normal(x), "at z = log x"),
+    ("01.density_of_transformed", lambda x: np.log(normal(np.log(x)) / x), "log p_X"),
+    ("01.density_of_transformed", lambda x: np.exp(-x), "interval"),
+    ("01.density_of_transformed", lambda x: x * np.nan, "interval"),
+    ("01.density_of_transformed", lambda x: 1.0, "shape"),
     ("01.log_abs_det", lambda alpha: alpha.sum(dim=1), "sign"),
     ("01.log_abs_det", lambda alpha: torch.exp(-alpha).prod(dim=1), "logarithm is wanted"),
     ("01.log_abs_det", lambda alpha: -alpha.mean(dim=1), "mean"),
@@ -128,7 +130,10 @@ def scratch(monkeypatch):
 
 
 def test_every_exercise_is_tested():
-    assert exercises.names() == sorted(RIGHT) == sorted({name for name, *_ in WRONG})
+    """Here, or those of lecture NN in test_exercises_NN.py."""
+    elsewhere = {path.stem[-2:] for path in Path(__file__).parent.glob("test_exercises_*.py")}
+    here = [name for name in exercises.names() if name[:2] not in elsewhere]
+    assert here == sorted(RIGHT) == sorted({name for name, *_ in WRONG})
 
 
 @pytest.mark.parametrize("name, answer", [(name, answer) for name in RIGHT for answer in RIGHT[name]])
