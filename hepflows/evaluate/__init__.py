@@ -3,18 +3,22 @@
 from hepflows.evaluate.coverage import Coverage, central_coverage, highest_density_coverage
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
 from hepflows.evaluate.likelihood import Difference, paired_difference
+from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation, autocorrelation_time
 from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
 from hepflows.evaluate.resolution import HalfWidth, half_width
 from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
 from hepflows.evaluate.weights import EffectiveSampleSize, effective_sample_size
 
 __all__ = [
+    "AutocorrelationTime",
     "Coverage",
     "Difference",
     "EffectiveSampleSize",
     "HalfWidth",
     "PitUniformity",
     "TwoSampleResult",
+    "autocorrelation",
+    "autocorrelation_time",
     "central_coverage",
     "conditional_draws",
     "effective_sample_size",

@@ -4,7 +4,13 @@ An attempt cell leaves `...` to fill in and ends in `exercises.check("05.momenta
 The solution cell passes the same check strictly: `exercises.check("05.momenta", momenta, strict=True)`.
 """
 
-from hepflows.exercises import lecture_01, lecture_05  # they register their exercises
+from hepflows.exercises import (
+    lecture_01,
+    lecture_02,
+    lecture_03,
+    lecture_04,
+    lecture_05,
+)  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
 
-__all__ = ["check", "exercise", "lecture_01", "lecture_05", "names"]
+__all__ = ["check", "exercise", "lecture_01", "lecture_02", "lecture_03", "lecture_04", "lecture_05", "names"]

@@ -109,8 +109,8 @@ class Flow(NflowsFlow):
         context = self._checked_context(context)
         if context is not None and len(context) != len(inputs):
             raise InputError(f"context: expected {len(inputs)} rows as in inputs, got {len(context)}")
-        # The sum, one cheap pass, is finite unless an input is not, or the sum overflows. On an accelerator the question
-        # would wait for all work before it.
+        # The sum, one cheap pass, is finite unless an input is not, or the sum overflows. On an accelerator the
+        # question would wait for all work before it.
         suspect = inputs.device.type == "cpu" and not torch.isfinite(inputs.sum())
         if suspect and not torch.isfinite(inputs).all():
             row, feature = torch.nonzero(~torch.isfinite(inputs))[0].tolist()

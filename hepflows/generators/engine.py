@@ -45,6 +45,8 @@ def generate(recipe, *, events, workers=1, seed, out, progress=True, scheduler=N
             raise InputError(f"{name}: expected an integer of at least {lowest}, got {value!r}")
     if recipe.events not in (None, events):
         raise InputError(f"events: expected {recipe.events:,}, the rows of the table {recipe.name}, got {events:,}")
+    if recipe.most_events is not None and events > recipe.most_events():
+        raise InputError(f"events: expected at most {recipe.most_events():,} for {recipe.name}, got {events:,}")
     with Processes(workers) if scheduler is None else DaskCluster(scheduler) as crew:
         folder = _chunk_folder(out, recipe, seed)
         chunks = range(-(-events // recipe.chunk_events))

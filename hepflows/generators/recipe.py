@@ -18,7 +18,8 @@ class Recipe:
     """Recipe of a data set: `simulate(chunk_events, seeds)` returns {column: array} of one chunk.
 
     `version` is raised with every change that alters the numbers, so that a resumed run never mixes two recipes.
-    `events`: the only number of rows that makes sense, for a recipe that fills a table instead of drawing events.
+    `events`: the only number of rows that makes sense, for a recipe that fills a table instead of drawing events;
+    `most_events()`: the largest number of events, for a recipe that starts from other events.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Recipe:
     simulate: Callable
     requires: tuple[str, ...] = ()
     events: int | None = None
+    most_events: Callable | None = None
 
     def check_requirements(self):
         """Raise MissingExtraError if a package that the simulation needs is not installed."""

@@ -36,6 +36,38 @@ def accept_flow_basics(records):
     assert excess["value"] >= -4 * excess["uncertainty"]
 
 
+def accept_coupling_vs_autoregressive(records):
+    assert records["logdet_largest_difference"]["value"] < 1e-12
+    assert records["made_unseen_inputs"]["value"] == 0 < records["made_unseen_inputs_nflows"]["value"]
+    # Costs: one pass in both directions, D passes in one of them, and about one with the units kept.
+    assert 0.5 < records["coupling_sampling_over_density_D32"]["value"] < 2
+    assert records["maf_sampling_by_passes_over_density_D32"]["value"] > 16
+    assert records["maf_sampling_over_density_D32"]["value"] < 10
+    coupling, autoregressive = records["nll_excess_coupling"], records["nll_excess_autoregressive"]
+    for excess in (coupling, autoregressive):  # a Kullback-Leibler divergence
+        assert excess["value"] >= -4 * excess["uncertainty"]
+    error = math.hypot(coupling["uncertainty"], autoregressive["uncertainty"])
+    assert autoregressive["value"] < coupling["value"] - 2 * error
+
+
+def accept_training_modes(records):
+    integral = records["camel4_integral"]
+    assert abs(integral["value"] - integral["reference"]) <= 3 * integral["uncertainty"]
+    assert integral["uncertainty"] <= 0.005 * integral["value"]
+    assert records["mode_fraction_forward_kl"]["value"] > 0.9
+    assert records["mode_fraction_reverse_kl"]["value"] < 0.9
+    assert records["mcmc_autocorrelation_ratio"]["value"] >= 10
+    assert records["ess_fraction"]["value"] > 0.8
+    assert records["auc_with_noise"]["value"] < records["auc_without_noise"]["value"] - 0.02
+
+
+def accept_conditional_flows(records):
+    assert abs(records["posterior_mean_bias"]["value"]) <= 0.05
+    assert abs(records["posterior_width_ratio"]["value"] - 1) <= 0.05
+    assert records["sbc_p_value"]["value"] > 0.01
+    assert records["angle_kl_circular_feature_and_condition"]["value"] < records["angle_kl_naive"]["value"]
+
+
 def accept_gluon_momenta(records):
     # 40,000 test events: the bounds are four and five standard deviations wide.
     assert abs(records["coverage_68"]["value"] - 0.68) <= 0.01
@@ -49,7 +81,13 @@ def accept_gluon_momenta(records):
 
 
 # What the numbers of a notebook must show in the quick profile, whatever the seed.
-ACCEPTANCE = {"01_flow_basics": accept_flow_basics, "05_gluon_momenta": accept_gluon_momenta}
+ACCEPTANCE = {
+    "01_flow_basics": accept_flow_basics,
+    "02_coupling_vs_autoregressive": accept_coupling_vs_autoregressive,
+    "03_training_modes": accept_training_modes,
+    "04_conditional_flows": accept_conditional_flows,
+    "05_gluon_momenta": accept_gluon_momenta,
+}
 
 
 def test_there_are_notebooks():

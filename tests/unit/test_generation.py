@@ -188,6 +188,8 @@ def test_bad_input(tmp_path):
             run(tmp_path / "a.h5", **changes)
     with pytest.raises(InputError, match="events: expected 100, the rows of the table toy, got 450"):
         run(tmp_path / "a.h5", toy(events=100))
+    with pytest.raises(InputError, match="events: expected at most 200 for toy, got 450"):
+        run(tmp_path / "a.h5", toy(most_events=lambda: 200))
     with pytest.raises(InputError, match="there is no folder"):
         run(tmp_path / "none" / "a.h5")
     with pytest.raises(InputError, match="name: expected one of .*gluon_momenta.*, got 'toy'"):
