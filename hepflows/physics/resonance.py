@@ -17,7 +17,7 @@ class Resonance:
     that is not positive, or a fraction outside [0, 1].
     """
 
-    def __init__(self, window=(75.0, 105.0), signal_fraction=0.8, mass=(88.0, 94.0), width=(1.0, 5.0)):
+    def __init__(self, window=(75.0, 105.0), signal_fraction=0.8, mass=(89.0, 93.0), width=(1.0, 5.0)):
         for name, (low, high) in {"window": window, "mass": mass, "width": width}.items():
             if not -np.inf < low < high < np.inf:
                 raise InputError(f"{name}: expected a finite range (low, high) with low < high, got ({low}, {high})")

@@ -63,10 +63,10 @@ def test_log_likelihood_adds_up_the_events(resonance, rng):
 
 def test_prior_draws_fill_the_box_and_the_unit_box(resonance, rng):
     parameters = resonance.draw_parameters(20_000, rng)
-    assert stats.kstest(parameters[:, 0], stats.uniform(88, 6).cdf).pvalue > 1e-4
+    assert stats.kstest(parameters[:, 0], stats.uniform(89, 4).cdf).pvalue > 1e-4
     assert stats.kstest(parameters[:, 1], stats.uniform(1, 4).cdf).pvalue > 1e-4
     fractions = resonance.to_unit(parameters)
-    assert resonance.to_unit([[88, 5], [91, 3]]) == pytest.approx(np.array([[0, 1], [0.5, 0.5]]), abs=1e-14)
+    assert resonance.to_unit([[89, 5], [91, 3]]) == pytest.approx(np.array([[0, 1], [0.5, 0.5]]), abs=1e-14)
     assert resonance.from_unit(fractions) == pytest.approx(parameters, abs=1e-12)
 
 
@@ -79,7 +79,7 @@ def test_grid_posterior_agrees_with_quadrature(resonance, rng):
         def integrand(width, mass):
             return function(mass, width) * np.exp(resonance.log_likelihood(m, np.array([[mass, width]]))[0] - highest)
 
-        return integrate.nquad(integrand, [(1, 5), (88, 94)], opts={"epsabs": 1e-9, "epsrel": 1e-6, "limit": 100})[0]
+        return integrate.nquad(integrand, [(1, 5), (89, 93)], opts={"epsabs": 1e-9, "epsrel": 1e-6, "limit": 100})[0]
 
     norm = moment(lambda mass, width: 1.0)
     centre = moment(lambda mass, width: mass) / norm, moment(lambda mass, width: width) / norm
@@ -96,7 +96,7 @@ def test_grid_posterior_agrees_with_quadrature(resonance, rng):
 
 def test_grid_posterior_is_normalised_and_its_marginals_too(resonance, rng):
     posterior = resonance.posterior(resonance.simulate(PARAMETERS, 50, rng), points=60)
-    assert posterior.density.shape == (3, 60, 60) and posterior.cell == pytest.approx([0.1, 4 / 60])
+    assert posterior.density.shape == (3, 60, 60) and posterior.cell == pytest.approx([4 / 60, 4 / 60])
     assert posterior.density.sum((1, 2)) * posterior.cell.prod() == pytest.approx(1, abs=1e-12)
     for parameter in (0, 1):
         marginal = posterior.marginal(parameter)
@@ -117,9 +117,9 @@ def test_moments_of_a_known_density():
 
 def test_grid_lists_all_pairs(resonance):
     mass, width, pairs = resonance.grid(4)
-    assert mass == pytest.approx([88.75, 90.25, 91.75, 93.25]) and width == pytest.approx([1.5, 2.5, 3.5, 4.5])
+    assert mass == pytest.approx([89.5, 90.5, 91.5, 92.5]) and width == pytest.approx([1.5, 2.5, 3.5, 4.5])
     assert pairs.shape == (16, 2)
-    assert pairs[:5] == pytest.approx(np.array([[88.75, 1.5], [88.75, 2.5], [88.75, 3.5], [88.75, 4.5], [90.25, 1.5]]))
+    assert pairs[:5] == pytest.approx(np.array([[89.5, 1.5], [89.5, 2.5], [89.5, 3.5], [89.5, 4.5], [90.5, 1.5]]))
 
 
 def test_truth_lies_in_the_exact_regions_as_often_as_they_say(resonance):
