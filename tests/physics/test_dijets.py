@@ -12,10 +12,6 @@ FEATURES = ("m_jj", "m_j1", "delta_m", "tau21_j1", "tau21_j2")
 NAMES = ("dijets_background", "dijets_signal", "dijets_signal_region")
 LOWEST, HIGHEST = 3300.0, 3700.0  # GeV, the signal region
 
-pytestmark = pytest.mark.skipif(
-    not set(NAMES) <= set(datasets.list_datasets()), reason="the dijets are generated, and do not ship yet"
-)
-
 
 @pytest.fixture(scope="module")
 def tables():

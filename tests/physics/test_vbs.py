@@ -14,10 +14,6 @@ from hepflows.generators.les_houches import LEPTON_MASSES
 W_MASS, W_WIDTH = 80.379, 2.085  # GeV
 RECIPES = {"vbs_partons": vbs_partons, "vbs_neutrinos": vbs_neutrinos}
 
-pytestmark = pytest.mark.skipif(
-    not set(RECIPES) <= set(datasets.list_datasets()), reason="the WW scattering is generated, and does not ship yet"
-)
-
 
 def four_momenta(table, name, mass=0.0):
     """(E, px, py, pz) of a particle of the table, float64 (events, 4)."""

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from hepflows import datasets
 from hepflows.cli import main
 from hepflows.errors import InputError, MissingExtraError
 from hepflows.generators import les_houches, recipe, sherpa, vbs_neutrinos
@@ -118,7 +117,6 @@ def test_a_failing_sherpa_is_reported_with_its_last_lines(tmp_path, monkeypatch)
         sherpa._run("BEAMS: 2212", tmp_path, 1, 0)
 
 
-@pytest.mark.skipif("vbs_partons" not in datasets.list_datasets(), reason="the partons do not ship yet")
 def test_more_events_than_there_are_partons_are_refused():
     with pytest.raises(
         InputError, match=r"events: expected at most [\d,]+, as many as vbs_partons has, got 10,000,000"
