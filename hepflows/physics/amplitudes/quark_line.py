@@ -15,7 +15,6 @@ import itertools
 import torch
 
 from hepflows.physics.amplitudes.spinors import (
-    angle,
     lower_times_column,
     outer,
     row_times_lower,

@@ -1,7 +1,7 @@
 """Massless external legs: two-component Weyl spinors, light-cone vectors and invariants; GeV.
 
-A vector v is held by its light-cone components (v+, v-, v_T, v_T~) = (v0 + v3, v0 - v3, v1 + i v2, v1 - i v2), which are
-the elements of the matrices
+A vector v is held by its light-cone components (v+, v-, v_T, v_T~) = (v0 + v3, v0 - v3, v1 + i v2, v1 - i v2), which
+are the elements of the matrices
 
     v0 + sigma.v = ( v+    v_T~ )        v0 - sigma.v = (  v-   -v_T~ )
                    ( v_T   v-   )                       ( -v_T   v+   )

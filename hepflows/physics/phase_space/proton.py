@@ -37,7 +37,8 @@ class ProtonEvents:
 class ProtonPhaseSpace:
     """Lepton pair and n jets: 3 numbers in [0, 1] for n = 0, 3 n + 3 for n > 0.
 
-        dx1 dx2 dPhi_(n+2) = (2 pi)^4 (2 / S) dy_V / (2 (2 pi)^3) ds / (2 pi) dPhi_2(s) prod_j dpT^2 dy dphi / (4 (2 pi)^3)
+        dx1 dx2 dPhi_(n+2) = (2 pi)^4 (2 / S) dy_V / (2 (2 pi)^3) ds / (2 pi) dPhi_2(s)
+                             prod_j dpT^2 dy dphi / (4 (2 pi)^3)
 
     Columns of x: mass, rapidity of the boson, polar angle of the lepton, then pT (density 1 / pT^4 in pT^2), rapidity
     and azimuth of each jet. The common azimuth of an event means nothing: the first jet lies at zero, and its third

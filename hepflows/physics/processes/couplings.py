@@ -31,12 +31,12 @@ class Electroweak:
         return math.sqrt(2) * self.fermi_constant * self.w_mass**2 * self.sine_squared / math.pi
 
     def w_squared(self, mass_squared):
-        """|g_W^2 / 2 / (s - M_W^2 + i M_W Gamma_W)|^2 of a W between left-handed fermions, g_W^2 = 4 sqrt 2 G_mu M_W^2."""
+        """|(g^2 / 2) / (s - M_W^2 + i M_W Gamma_W)|^2: a W between left-handed fermions, g^2 = 4 sqrt 2 G_mu M_W^2."""
         coupling = (2 * math.sqrt(2) * self.fermi_constant * self.w_mass**2) ** 2
         return coupling / ((mass_squared - self.w_mass**2) ** 2 + (self.w_mass * self.w_width) ** 2)
 
     def neutral(self, flavour, mass_squared, quark_helicity, lepton_helicity):
-        """Photon and Z between a quark and a charged lepton: complex, in GeV^-2; helicity 0 left-handed, 1 right-handed.
+        """Photon and Z between a quark and a charged lepton: complex, GeV^-2; helicity 0 left-handed, 1 right-handed.
 
         e^2 [ Q_q Q_l / s + g_q g_l / (s - M_Z^2 + i M_Z Gamma_Z) ],  g_f = (T3 - Q sin^2 theta_W) / (sin cos theta_W).
         """

@@ -66,7 +66,7 @@ class ElectronPositronJets:
         return squared * weight * (PICOBARN / flux)
 
     def squared_amplitude(self, momenta):
-        """(1/4) sum over spins, colours and flavours of |M|^2 / n!, (events,); momenta (events, 2 + n, 4): q, qbar, g."""
+        """Sum of |M|^2 over spins, colours and flavours / (4 n!), (events,); momenta (events, 2 + n, 4): q, qbar, g."""
         n = self.gluons
         half = torch.full_like(momenta[:, 0, 0], self.energy / 2)
         zero = torch.zeros_like(half)

@@ -11,6 +11,7 @@ from hepflows.physics.phase_space import BreitWigner, ProtonPhaseSpace
 from hepflows.physics.processes.batches import evaluate_where
 from hepflows.physics.processes.couplings import DOWN_TYPE, PICOBARN, UP_TYPE, Electroweak, StrongCoupling
 from hepflows.physics.processes.crossings import ANTILEPTON, LEPTON, PARTON_1, PARTON_2, crossings, luminosity
+from hepflows.physics.processes.four_quark_channels import charged, neutral
 
 # Flavours of the line as pairs (quark that comes in, quark that goes out); each inner list has one coupling.
 LINES = {
@@ -20,6 +21,7 @@ LINES = {
 }
 WINDOWS = {"W+": (20.0, 200.0), "W-": (20.0, 200.0), "Z": (66.0, 116.0)}
 RUNNING = "running"
+FOUR_QUARKS = "four quarks"
 
 
 class VectorBosonJets:
@@ -31,8 +33,11 @@ class VectorBosonJets:
     names, "q g" for a quark of proton 1 and a gluon of proton 2. `boson`: "W+", "W-" or "Z" (with the photon); `jets`:
     n from 0 to 3; `densities`: `DensitySplines`, by default those that ship; `scale`: of factorisation and
     renormalisation in GeV, or "running" for half the sum of the transverse masses of boson and jets; `window`: of the
-    mass of the leptons, GeV; `cuts`: arguments of `ProtonPhaseSpace`; `only`: names of the channels to keep. Jets: pT > 20 GeV, |y| < 6,
-    distance R > 0.4 by default. dims = 3 n + 3. Raises InputError for anything else.
+    mass of the leptons, GeV; `only`: names of the channels to keep; `cuts`: arguments of `ProtonPhaseSpace`, by default
+    pT > 20 GeV, |y| < 6 and R > 0.4. dims = 3 n + 3. Raises InputError for anything else.
+
+    One quark line with gluons is complete; for two jets there is the channel "four quarks" of two lines. The four-quark
+    channels of three jets are missing: what they would add is not in the cross section.
     """
 
     def __init__(
@@ -61,11 +66,13 @@ class VectorBosonJets:
         splines = densities or DensitySplines.shipped()
         self._densities = splines if scale == RUNNING else splines.at(scale)
         available = {crossing.name: crossing for crossing in crossings(jets)}
+        if jets == 2:
+            available[FOUR_QUARKS] = None
         unknown = set(only or ()) - set(available)
         if unknown:
             raise InputError(f"only: expected names among {', '.join(available)}, got {', '.join(sorted(unknown))}")
-        self._crossings = [crossing for name, crossing in available.items() if only is None or name in only]
-        self.channels = [crossing.name for crossing in self._crossings]
+        self._available = available
+        self.channels = [name for name in available if only is None or name in only]
 
     def __call__(self, x, channel=None):
         events = self.phase_space(x)
@@ -78,16 +85,21 @@ class VectorBosonJets:
         if len(x) and not 0 <= int(channel.min()) <= int(channel.max()) < len(self.channels):
             raise InputError(f"channel: expected numbers from 0 to {len(self.channels) - 1}, one a point")
         result = torch.zeros_like(events.weight)
-        for number, crossing in enumerate(self._crossings):
+        for number, name in enumerate(self.channels):
             chosen = passes & (channel == number)
-            result = result + evaluate_where(chosen, lambda *a, one=crossing: self._total(*a, only=[one]), *arguments)
+            result = result + evaluate_where(chosen, lambda *a, one=name: self._total(*a, only=[one]), *arguments)
         return result
 
     def _total(self, momenta, x1, x2, mass_squared, transverse_momenta, weight, only=None):
         scale = self._scale(momenta, mass_squared, transverse_momenta)
         first, second = self._parton_densities(x1, x2, scale)
+        legs = self._legs(momenta)
+        leptons = LeptonPair(legs, LEPTON, ANTILEPTON, (0, 1) if self.boson == "Z" else (0,))
+        names = self.channels if only is None else only
         total = 0.0
-        for crossing, sums in self._helicity_sums(momenta, only or self._crossings):
+        if FOUR_QUARKS in names:
+            total = self._four_quarks(legs, leptons, first, second, mass_squared)
+        for crossing, sums in self._helicity_sums(legs, leptons, [name for name in names if name != FOUR_QUARKS]):
             for flavours, couplings in zip(LINES[self.boson], self._couplings(mass_squared), strict=True):
                 partons = luminosity(crossing.incoming, flavours, first, second)
                 squared = sum(coupling * square for coupling, square in zip(couplings, sums, strict=True))
@@ -116,19 +128,26 @@ class VectorBosonJets:
             return [[self.electroweak.w_squared(mass_squared)]]
         return [self.electroweak.neutral_squared(flavours[0][0], mass_squared) for flavours in LINES["Z"]]
 
-    def _helicity_sums(self, momenta, wanted):
+    def _legs(self, momenta):
+        incoming = torch.tensor([-1.0 if leg in (PARTON_1, PARTON_2) else 1.0 for leg in range(momenta.shape[1])])
+        return Legs((momenta * incoming.to(momenta)[:, None]).permute(2, 1, 0))
+
+    def _four_quarks(self, legs, leptons, first, second, mass_squared):
+        if self.boson == "Z":
+            return neutral(legs, leptons, first, second, self.electroweak, mass_squared)
+        coupling = self.electroweak.w_squared(mass_squared)
+        return charged(legs, leptons, first, second, LINES[self.boson][0], coupling)
+
+    def _helicity_sums(self, legs, leptons, names):
         """(crossing, sums over gluon helicities and colours with averages, one for each lepton helicity).
 
         Currents of gluons are shared by the channels that have the same gluons.
         """
-        incoming = torch.tensor([-1.0 if leg in (PARTON_1, PARTON_2) else 1.0 for leg in range(momenta.shape[1])])
-        legs = Legs((momenta * incoming.to(momenta)[:, None]).permute(2, 1, 0))
-        leptons = LeptonPair(legs, LEPTON, ANTILEPTON, (0, 1) if self.boson == "Z" else (0,))
         matrix = quark_line_matrix(self.jets)
         currents = {}
-        for crossing in wanted:
+        for crossing in (self._available[name] for name in names):
             if crossing.gluons not in currents:
                 currents[crossing.gluons] = GluonCurrents(legs, crossing.gluons, other=crossing.quark)
             amplitudes = QuarkLine(currents[crossing.gluons], crossing.quark, crossing.antiquark).amplitudes(leptons)
-            sums = colour_sum(amplitudes, matrix).reshape(amplitudes.shape[1], -1, momenta.shape[-1]).sum(1)
+            sums = colour_sum(amplitudes, matrix).reshape(amplitudes.shape[1], -1, amplitudes.shape[-1]).sum(1)
             yield crossing, sums * (crossing.average / math.factorial(crossing.identical))
