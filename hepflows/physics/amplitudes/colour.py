@@ -16,7 +16,7 @@ def generators():
         matrices[number, i, j] = matrices[number, j, i] = 1
         matrices[number + 1, i, j], matrices[number + 1, j, i] = -1j, 1j
     matrices[2] = torch.diag(torch.tensor([1.0, -1.0, 0.0]))
-    matrices[7] = torch.diag(torch.tensor([1.0, 1.0, -2.0])) / 3**0.5
+    matrices[7] = torch.diag(torch.tensor([1.0, 1.0, -2.0], dtype=torch.float64)) / 3**0.5
     return matrices / 2**0.5
 
 

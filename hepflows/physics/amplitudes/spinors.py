@@ -1,11 +1,12 @@
 """Massless external legs: two-component Weyl spinors, light-cone vectors and invariants; GeV.
 
-A vector v is held by its light-cone components (v+, v-, v_T, v_T~) = (v0 + v3, v0 - v3, v1 + i v2, v1 - i v2), which
+A vector v is held by its light-cone components (v+, v-, v_T, v_T~) = (v0 + v3, v0 - v3, v1 - i v2, v1 + i v2), which
 are the elements of the matrices
 
     v0 + sigma.v = ( v+    v_T~ )        v0 - sigma.v = (  v-   -v_T~ )
                    ( v_T   v-   )                       ( -v_T   v+   )
 
+with sigma = (sigma_x, -sigma_y, sigma_z): this handedness makes the spinors lambda those of left-handed quarks.
 All legs are outgoing; an incoming particle has the negative of its momentum, and the spinor of its positive momentum.
 The component comes first and the event last, so that every operation runs over contiguous memory.
 """
@@ -27,6 +28,7 @@ class Legs:
         if momenta.ndim != 3 or momenta.shape[-1] != 4 or not momenta.is_floating_point():
             raise InputError(f"momenta: expected real numbers (events, legs, 4), got {tuple(momenta.shape)}")
         energy, px, py, pz = momenta.permute(2, 1, 0).contiguous()
+        py = -py  # the handedness of sigma, above
         self.count = len(energy)
         sign = torch.where(energy < 0, -1.0, 1.0).to(energy)
         # The smaller of E +- pz from the transverse momentum: their difference loses its digits along the beam.
