@@ -49,7 +49,9 @@ class Legs:
         """lambda with lambda lambda^dagger = E + sigma.p; a leg along -z has (0, sqrt(p-))."""
         backward = plus == 0
         root = torch.where(backward, torch.ones_like(plus), plus).sqrt()
-        real = torch.where(backward, minus.sqrt(), px / root)
+        # The root of what is not chosen must not be of zero: its gradient would be infinity times zero.
+        along = torch.where(backward, minus, torch.ones_like(minus)).sqrt()
+        real = torch.where(backward, along, px / root)
         zero = torch.zeros_like(root)
         upper = torch.complex(torch.where(backward, zero, root), zero)
         return torch.stack([upper, torch.complex(real, torch.where(backward, zero, py / root))], 1)

@@ -54,7 +54,9 @@ class SequentialDecay:
         s = torch.full_like(momenta[:, 0, 0], self.energy**2)
         density = torch.ones_like(s)
         for size in range(self.particles, 1, -1):
-            inner = mass_squared(momenta[:, list(self.order[: size - 1])].sum(1)) if size > 2 else torch.zeros_like(s)
+            inner = torch.zeros_like(s)
+            if size > 2:  # rounding may leave less than nothing of a small mass
+                inner = mass_squared(momenta[:, list(self.order[: size - 1])].sum(1)).clamp(min=1e-30)
             density = density * 8 * math.pi / (1 - inner / s)
             if size > 2:
                 density = density * 2 * math.pi * self._power_density(inner, s)
