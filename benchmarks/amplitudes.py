@@ -1,7 +1,7 @@
 """Events a second of amplitudes and integrands on one thread: `python -m benchmarks.amplitudes` (a minute).
 
-Amplitudes are e+ e- -> q qbar + n gluons, all helicities and colours, from momenta; integrands are pp -> V + n jets with
-phase space, cuts, densities and all channels, from points of the unit cube.
+Amplitudes are e+ e- -> q qbar + n gluons, all helicities and colours, from momenta; integrands are pp -> V + n jets
+with phase space, cuts, densities and all channels, from points of the unit cube.
 """
 
 import argparse

@@ -38,7 +38,7 @@ def test_rambo_conserves_momentum_and_is_flat(particles, generator):
     torch.testing.assert_close(momenta.sum(1), total, rtol=0, atol=1e-9)
     assert mass_squared(momenta).abs().max() < 1e-8
     torch.testing.assert_close(weight * rambo.density(momenta), torch.ones_like(weight))
-    # Flat phase space is symmetric in the particles; the noise keeps the test defined for two, whose energies are fixed.
+    # Flat phase space is symmetric in the particles; the noise is for two of them, whose energies are fixed.
     energies = momenta[..., 0]
     for i in range(particles):
         agrees(energies[:, i] + 1e-6 * torch.randn(EVENTS, generator=generator), 100.0 / particles)
@@ -54,7 +54,7 @@ def test_volume_of_sequential_decays(particles, power, generator):
     momenta, weight = chain(points(EVENTS, chain.dims, generator))
     agrees(weight / Rambo(particles, 50.0).volume, 1.0)
 
-    # A mass that is read off the momenta has lost digits, in units of E^2: the density is checked where it is not small.
+    # A small mass that is read off the momenta has lost digits: the density is checked where masses are not small.
     chain = SequentialDecay(range(particles), 50.0, power, 1e-2)
     momenta, weight = chain(points(EVENTS, chain.dims, generator))
     possible = weight > 0
