@@ -11,6 +11,8 @@ All legs are outgoing; an incoming particle has the negative of its momentum, an
 The component comes first and the event last, so that every operation runs over contiguous memory.
 """
 
+import functools
+
 import torch
 
 from hepflows.errors import InputError
@@ -37,10 +39,7 @@ class Legs:
         forward = pz * sign > 0
         plus, minus = torch.where(forward, larger, smaller), torch.where(forward, smaller, larger)
         self.spinors = self._spinors(plus, minus, sign * px, sign * py)
-        transverse = torch.complex(px, py)
-        zero = torch.zeros_like(plus)
-        components = [torch.complex(sign * plus, zero), torch.complex(sign * minus, zero), transverse]
-        self._vectors = torch.stack([*components, transverse.conj()], 1)
+        self._components = plus, minus, px, py
         self._signs = sign
         self._momenta, self._invariants = {}, {}
 
@@ -55,6 +54,15 @@ class Legs:
         zero = torch.zeros_like(root)
         upper = torch.complex(torch.where(backward, zero, root), zero)
         return torch.stack([upper, torch.complex(real, torch.where(backward, zero, py / root))], 1)
+
+    @functools.cached_property
+    def _vectors(self):
+        """Light-cone components of all legs, complex (legs, 4, events); two quarks alone never ask for them."""
+        plus, minus, px, py = self._components
+        transverse = torch.complex(px, py)
+        zero = torch.zeros_like(plus)
+        along = [torch.complex(self._signs * component, zero) for component in (plus, minus)]
+        return torch.stack([*along, transverse, transverse.conj()], 1)
 
     def momentum(self, *legs):
         """Sum of the momenta of these legs: light-cone components, complex (4, events)."""

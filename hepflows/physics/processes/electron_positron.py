@@ -48,7 +48,9 @@ class ElectronPositronJets:
         if (channel is None) != (self.channels is None):
             raise InputError("channel: expected one number a point if and only if the integrand has channels")
         momenta, weight = self.phase_space(x) if channel is None else self.phase_space(x, channel)
-        return evaluate_where(self.passes(momenta), self._cross_section, momenta.permute(2, 1, 0), weight)
+        return evaluate_where(
+            self.passes(momenta), self._cross_section, momenta.permute(2, 1, 0), weight, jets=self.gluons
+        )
 
     def passes(self, momenta):
         """Whether all pairs of momenta (events, n + 2, 4) have y_ij > y_cut."""

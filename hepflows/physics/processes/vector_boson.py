@@ -80,14 +80,16 @@ class VectorBosonJets:
         arguments = [events.momenta.permute(2, 1, 0), events.x1, events.x2, events.mass_squared]
         arguments += [events.transverse_momenta, events.weight]
         if channel is None:
-            return evaluate_where(passes, self._total, *arguments)
+            return evaluate_where(passes, self._total, *arguments, jets=self.jets)
         channel = torch.as_tensor(channel, device=x.device).expand(len(x))
         if len(x) and not 0 <= int(channel.min()) <= int(channel.max()) < len(self.channels):
             raise InputError(f"channel: expected numbers from 0 to {len(self.channels) - 1}, one a point")
         result = torch.zeros_like(events.weight)
         for number, name in enumerate(self.channels):
             chosen = passes & (channel == number)
-            result = result + evaluate_where(chosen, lambda *a, one=name: self._total(*a, only=[one]), *arguments)
+            result = result + evaluate_where(
+                chosen, lambda *a, one=name: self._total(*a, only=[one]), *arguments, jets=self.jets
+            )
         return result
 
     def _total(self, momenta, x1, x2, mass_squared, transverse_momenta, weight, only=None):
