@@ -1,1 +1,1 @@
-"""Physics that the notebooks share: kinematics, later phase space, amplitudes and parton densities."""
+"""Physics that the notebooks share: kinematics, phase space, amplitudes, parton densities and the integrands made of them."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks import page, peers, timing
+from benchmarks.amplitudes import PRECISIONS, contestants
 from benchmarks.flows import check_agreement
 
 
@@ -34,6 +35,14 @@ def test_our_flow_with_nflows_weights_gives_its_numbers(family):
         )
     with pytest.raises(AssertionError):
         check_agreement(models, torch.randn(300, 6), None, family)
+
+
+def test_amplitudes_are_evaluated_in_both_precisions(monkeypatch):
+    monkeypatch.setattr("benchmarks.amplitudes.BATCHES", {1: 50})
+    for (_, precision), function in contestants(1).items():
+        values = function()
+        assert values.shape == (50,) and values.dtype == PRECISIONS[precision]
+        assert torch.isfinite(values).all() and values.sum() > 0
 
 
 def test_page_shows_the_stored_numbers():
