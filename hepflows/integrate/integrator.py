@@ -101,7 +101,7 @@ class Integrator:
         self,
         evaluations: int = 100_000,
         *,
-        loss: str = "chi2",
+        loss: str = "clipped_chi2",
         reuse: float = 8,
         batch_size: int = 1024,
         learning_rate: float = 5e-3,
@@ -110,9 +110,10 @@ class Integrator:
     ) -> TrainingHistory:
         """Train on as many evaluations of the integrand; a second call goes on with the same flow and points.
 
-        `loss`: "kl", "chi2" (the variance) or "clipped_chi2" in the second half of the rounds (`losses.divergence`);
-        the first half, while q is far from f, always takes "kl". `reuse`: how often each point is used, in batches of
-        `batch_size`. The points of the second half of the rounds go into the next estimate of the integral.
+        `loss`: what the second half of the rounds minimises: "kl", "chi2" (the variance) or "clipped_chi2" (without the
+        pull of its tails), see `losses.divergence`; the first half, while q is far from f, always takes "kl". `reuse`:
+        how often each point is used, in batches of `batch_size`. The points of the second half of the rounds go into
+        the next estimate of the integral.
         """
         settings = TrainingSettings(
             evaluations, loss, reuse, batch_size, learning_rate, clip_norm, self.proposal.channels
