@@ -60,7 +60,8 @@ class Integrator:
         dims: dimensions of the box.
         channels: number of channels; None: f has no second argument.
         transforms, spline, hidden, permutation: architecture of the flow, as in `flows.coupling_flow`.
-        base_bins: bins of the map through the grid of VEGAS on which the flow stands: 2, 4, 8, 16, 32 or 64.
+        base_bins: bins of the map through the grid of VEGAS on which the flow stands: 2, 4, 8, 16, 32 or 64; None: the
+            flow stands on the bare box, and VEGAS only draws the first points.
         seed: seed of the flow's weights and of all points.
 
     Raises InputError for arguments out of range; what a bad integrand raises stands in `CountedIntegrand`.
@@ -76,14 +77,14 @@ class Integrator:
         spline: int = 10,
         hidden: tuple[int, ...] = (64, 64),
         permutation: str = "soft",
-        base_bins: int = 16,
+        base_bins: int | None = 16,
         seed: int = 0,
     ):
         for name, value in (("dims", dims), ("channels", 1 if channels is None else channels)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{name}: expected a positive integer, got {value!r}")
-        if base_bins not in (2, 4, 8, 16, 32, 64):
-            raise InputError(f"base_bins: expected 2, 4, 8, 16, 32 or 64, got {base_bins!r}")
+        if base_bins not in (None, 2, 4, 8, 16, 32, 64):
+            raise InputError(f"base_bins: expected 2, 4, 8, 16, 32, 64 or None, got {base_bins!r}")
         self.dims, self.channels, self.base_bins = dims, channels, base_bins
         self.integrand = CountedIntegrand(integrand, dims, channels)
         architecture = dict(transforms=transforms, spline=spline, hidden=hidden, permutation=permutation)
@@ -217,7 +218,9 @@ class Integrator:
                 f"integrand: expected f > 0 at {NEEDED} points or more, got {found} of {tried}: too few to learn from; "
                 "a mapping of the box that finds its support, or more evaluations, may help"
             )
-        self.proposal.map = smooth = SmoothMap(grid, self.base_bins)
+        if self.base_bins is not None:
+            self.proposal.map = SmoothMap(grid, self.base_bins)
+        smooth = self.proposal.map
         for x, f, source in drawn:
             y, log_jacobian = smooth.inverse(x, channel)
 

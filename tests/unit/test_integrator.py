@@ -107,10 +107,11 @@ def test_unweighted_events_follow_the_integrand():
     assert float(integrator.sample(5000).weights.mean()) == pytest.approx(exact.integral, rel=0.05)
 
 
-@pytest.mark.parametrize("permutation", ["soft", "random", "reverse"])
-def test_points_stay_inside_of_the_open_box(permutation):
+@pytest.mark.parametrize(("permutation", "base_bins"), [("soft", 16), ("random", 4), ("reverse", None)])
+def test_points_stay_inside_of_the_open_box(permutation, base_bins):
     seen = []
-    integrator = Integrator(lambda x: seen.append(x) or 1 / x[:, 0].sqrt(), 3, permutation=permutation, **SMALL)
+    architecture = dict(permutation=permutation, base_bins=base_bins, **SMALL)
+    integrator = Integrator(lambda x: seen.append(x) or 1 / x[:, 0].sqrt(), 3, **architecture)
     integrator.train(2000, batch_size=256, progress=False)
     integrator.integrate(2000)
     x = torch.cat(seen)
@@ -269,7 +270,7 @@ def test_bad_integrands_stop_the_integration(integrand, message):
         (lambda: Integrator("x", 2), "integrand: expected a function of points"),
         (lambda: Integrator(torch.sum, 0), "dims: expected a positive integer, got 0"),
         (lambda: Integrator(torch.sum, 2, channels=0), "channels: expected a positive integer, got 0"),
-        (lambda: Integrator(torch.sum, 2, base_bins=7), "base_bins: expected 2, 4, 8, 16, 32 or 64, got 7"),
+        (lambda: Integrator(torch.sum, 2, base_bins=7), "base_bins: expected 2, 4, 8, 16, 32, 64 or None, got 7"),
         (lambda: Integrator(torch.sum, 2).train(10), "evaluations: expected an integer of at least 1000, got 10"),
         (lambda: Integrator(torch.sum, 2).train(loss="mse"), "loss: expected one of kl, chi2, clipped_chi2, got 'mse'"),
         (lambda: Integrator(torch.sum, 2).train(reuse=0), "reuse: expected a positive number, got 0"),
