@@ -15,6 +15,9 @@ from torch.nn import functional
 
 from hepflows.errors import InputError
 
+# With at least twice as many features, the mask of the output layer is worked through in steps of about so many.
+FEATURES_OF_A_STEP = 64
+
 
 def hidden_degrees(units, features, lowest):
     """Degrees of hidden units in rising order, spread evenly from `lowest` to features - 1.
@@ -33,7 +36,8 @@ class MaskedNetwork(nn.Module):
     Hidden units are ordered by degree. With a context there are units of degree 0, which see nothing but the context:
     without them the first feature could not depend on it. `degrees`: hidden degrees of each layer in rising order, to
     compare with another implementation. Warns when there are fewer hidden units than features - 1: some dependences
-    are then lost. Returns parameters of shape (features, parameters, events).
+    are then lost. Returns parameters of shape (features, parameters, events); `in_groups` those of some features after
+    the other, which is faster where there are many.
     """
 
     def __init__(self, features, element, context=0, hidden=(64, 64), degrees=None):
@@ -68,6 +72,10 @@ class MaskedNetwork(nn.Module):
             self.output.bias.copy_(element.identity_parameters().repeat_interleave(features))
 
     def forward(self, inputs, context=None):
+        return torch.cat([parameters for _, _, parameters in self.in_groups(inputs, context)])
+
+    def in_groups(self, inputs, context=None):
+        """[(start, stop, parameters of the features start to stop)] of all features."""
         activations = self.element.encode(inputs, 1)
         for number, layer in enumerate(self.hidden):
             total = functional.linear(activations, layer.weight * getattr(self, f"mask_{number}"), layer.bias)
@@ -75,8 +83,11 @@ class MaskedNetwork(nn.Module):
                 total = total + self.context(context)
             activations = total.relu_()
         arguments = activations, self.output.weight, self.output.bias, self.output_mask
-        outputs = _masked_product(*arguments) if len(self.stairs) == 1 else _Staircase.apply(*arguments, self.stairs)
-        return outputs.view(self.parameters_per_feature, self.features, len(inputs)).transpose(0, 1)
+        outputs = [_masked_product(*arguments)] if len(self.stairs) == 1 else _Staircase.apply(*arguments, self.stairs)
+        return [
+            (start, stop, output.view(self.parameters_per_feature, stop - start, len(inputs)).transpose(0, 1))
+            for (start, stop, _), output in zip(self.stairs, outputs, strict=True)
+        ]
 
     def one_by_one(self, events, context=None):
         """Generator: yields (start, stop, parameters) of the next features, is sent their values (features, events).
@@ -121,31 +132,43 @@ def _masked_product(activations, weight, bias, mask):
 
 def _stairs(features, degrees):
     """Groups of features, (start, stop, number of hidden units that any of them sees): the steps of the mask."""
-    count = max(1, min(4, features // 64))  # more steps save little, and each costs some operations
+    count = max(1, features // FEATURES_OF_A_STEP)
     edges = [features * number // count for number in range(count + 1)]
     return [(start, stop, int((degrees < stop).sum())) for start, stop in pairwise(edges)]
 
 
 class _Staircase(torch.autograd.Function):
-    """`_masked_product` for many features: the gradient of the weights is worked out under the stairs only."""
+    """`_masked_product` step by step under the mask, for many features: one output for each group of them.
+
+    What stands right of a step is zero, and is not multiplied; a step's output is small enough for the cache.
+    """
 
     @staticmethod
     def forward(ctx, activations, weight, bias, mask, stairs):
-        masked = _masked_weight(weight, mask)
-        ctx.save_for_backward(activations, masked, mask)
+        by_feature, offsets = weight.view(-1, *mask.shape), bias.view(-1, len(mask))
+        steps, outputs = [], []
+        for start, stop, units in stairs:
+            step = (by_feature[:, start:stop, :units] * mask[start:stop, :units]).flatten(0, 1)
+            outputs.append(torch.addmm(offsets[:, start:stop].reshape(-1, 1), step, activations[:, :units].t()))
+            steps.append(step)
+        ctx.save_for_backward(activations, mask, *steps)
         ctx.stairs = stairs
-        return torch.addmm(bias.unsqueeze(1), masked, activations.t())
+        return tuple(outputs)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
-        activations, masked, mask = ctx.saved_tensors
-        by_feature = gradient.view(-1, len(mask), gradient.shape[1])
-        of_weight = masked.new_zeros(len(by_feature), *mask.shape)
-        for start, stop, units in ctx.stairs:
-            step = by_feature[:, start:stop] @ activations[:, :units]
-            torch.mul(step, mask[start:stop, :units], out=of_weight[:, start:stop, :units])
-        return gradient.t() @ masked, of_weight.flatten(0, 1), gradient.sum(1), None, None
+    def backward(ctx, *gradients):
+        activations, mask, *steps = ctx.saved_tensors
+        of_activations = torch.zeros_like(activations.t())
+        of_weight = mask.new_empty(len(gradients[0]) // ctx.stairs[0][1], *mask.shape)
+        of_bias = mask.new_empty(of_weight.shape[:2])
+        for (start, stop, units), gradient, step in zip(ctx.stairs, gradients, steps, strict=True):
+            of_activations[:units].addmm_(step.t(), gradient)
+            product = (gradient @ activations[:, :units]).view(len(of_weight), stop - start, units)
+            torch.mul(product, mask[start:stop, :units], out=of_weight[:, start:stop, :units])
+            of_weight[:, start:stop, units:] = 0
+            of_bias[:, start:stop] = gradient.sum(1).view(-1, stop - start)
+        return of_activations.t(), of_weight.flatten(0, 1), of_bias.flatten(), None, None
 
 
 class _Rows:
@@ -212,8 +235,12 @@ class MaskedAutoregressive(Transform):
         self.network = MaskedNetwork(features, element, context, hidden, degrees)
 
     def forward(self, inputs, context=None):
-        outputs, logabsdet = self.element.forward(inputs.t(), self.network(inputs, context))
-        return outputs.t(), logabsdet.sum(0)
+        outputs, logabsdets = [], []
+        for start, stop, parameters in self.network.in_groups(inputs, context):
+            values, logabsdet = self.element.forward(inputs[:, start:stop].t(), parameters)
+            outputs.append(values)
+            logabsdets.append(logabsdet.sum(0))
+        return torch.cat(outputs).t(), sum(logabsdets[1:], logabsdets[0])
 
     def inverse(self, inputs, context=None):
         latent = inputs.t().contiguous()
