@@ -21,6 +21,7 @@ import torch  # noqa: E402
 from hepflows import integrands, provenance, records  # noqa: E402
 from hepflows.evaluate import bootstrap_maximum, overweight_maximum, unweighting_efficiency  # noqa: E402
 from hepflows.integrate import Integrator  # noqa: E402
+from hepflows.physics.processes import ElectronPositronJets, VectorBosonJets  # noqa: E402
 
 POINTS = 100_000
 TRAINING = 0.5  # share of the evaluations that adapt, for all methods
@@ -29,7 +30,16 @@ CASES = {
     "camel4": lambda: (integrands.camel(4), 4, 200_000),
     "camel8": lambda: (integrands.camel(8), 8, 200_000),
     "circles": lambda: (integrands.entangled_circles(), 2, 200_000),
+    "ee_qqg": lambda: _with_dims(ElectronPositronJets(gluons=1, y_cut=0.01), 200_000),
+    "w_1j": lambda: _with_dims(VectorBosonJets("W+", 1), 300_000),
+    "w_2j": lambda: _with_dims(VectorBosonJets("W+", 2), 300_000),
+    "w_3j": lambda: _with_dims(VectorBosonJets("W+", 3), 300_000),
 }
+
+
+def _with_dims(process, evaluations):
+    """A process as a function of x alone: the sum of its channels, the same for every method."""
+    return process, process.dims, evaluations
 
 
 def hepflows_method(integrand, dims, evaluations, seed):
