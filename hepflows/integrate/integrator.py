@@ -142,13 +142,13 @@ class Integrator:
         return history
 
     def integrate(self, n: int = 100_000, *, sobol: bool = True) -> IntegrationResult:
-        """The integral from at most n new points, together with those of the second half of the last training.
+        """The integral from n new points, or a few less, together with those of the second half of the last training.
 
         Points: independent scramblings of a Sobol sequence through the flow, 16 to 31 of a power of two each, or as
         many independent sets of random points without `sobol`. Their scatter is the error: no smoothness is assumed.
         Warns (UnderTrainedWarning) if the result should not be believed. Raises InputError if f vanishes at all points.
         """
-        self._check_count("n", n, 2 * SCRAMBLINGS * self.proposal.channels)
+        self._check_count("n", n, 4 * SCRAMBLINGS * self.proposal.channels)
         each = 2 ** int(math.log2(n / SCRAMBLINGS))
         sets = [self._weighted(each, sobol)[1:3] for _ in range(n // each)]
         channels = self.proposal.channels

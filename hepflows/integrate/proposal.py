@@ -41,8 +41,8 @@ class Proposal:
         return one_hot(channel, self.channels).float() if self.conditional else None
 
     def share_out(self, points: int) -> torch.Tensor:
-        """Channel of each of about as many points: in fixed proportion, at least two of each."""
-        counts = (self.fractions * points).round().long().clamp_min(2)
+        """Channel of each of about as many points: in fixed proportion, at least four of each."""
+        counts = (self.fractions * points).round().long().clamp_min(4)
         return torch.arange(self.channels).repeat_interleave(counts)
 
     @torch.no_grad()

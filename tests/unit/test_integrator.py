@@ -274,7 +274,7 @@ def test_bad_integrands_stop_the_integration(integrand, message):
         (lambda: Integrator(torch.sum, 2).train(10), "evaluations: expected an integer of at least 1000, got 10"),
         (lambda: Integrator(torch.sum, 2).train(loss="mse"), "loss: expected one of kl, chi2, clipped_chi2, got 'mse'"),
         (lambda: Integrator(torch.sum, 2).train(reuse=0), "reuse: expected a positive number, got 0"),
-        (lambda: Integrator(torch.sum, 2).integrate(3), "n: expected an integer of at least 32, got 3"),
+        (lambda: Integrator(torch.sum, 2).integrate(3), "n: expected an integer of at least 64, got 3"),
         (lambda: Integrator(torch.sum, 2).unweight(0.5), "n: expected an integer of at least 1, got 0.5"),
     ],
 )
