@@ -7,6 +7,12 @@ from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation,
 from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
 from hepflows.evaluate.resolution import HalfWidth, half_width
 from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
+from hepflows.evaluate.unweighting import (
+    accept_reject,
+    bootstrap_maximum,
+    overweight_maximum,
+    unweighting_efficiency,
+)
 from hepflows.evaluate.weights import EffectiveSampleSize, effective_sample_size
 
 __all__ = [
@@ -17,16 +23,20 @@ __all__ = [
     "HalfWidth",
     "PitUniformity",
     "TwoSampleResult",
+    "accept_reject",
     "autocorrelation",
     "autocorrelation_time",
+    "bootstrap_maximum",
     "central_coverage",
     "conditional_draws",
     "effective_sample_size",
     "flow_coverage",
     "half_width",
     "highest_density_coverage",
+    "overweight_maximum",
     "paired_difference",
     "pit_uniformity",
     "probability_integral_transform",
     "two_sample_auc",
+    "unweighting_efficiency",
 ]

@@ -5,7 +5,7 @@ from hepflows.flows.autoregressive import MaskedAutoregressive
 from hepflows.flows.build import autoregressive_flow, coupling_flow, inverse_autoregressive_flow, load
 from hepflows.flows.coupling import Coupling
 from hepflows.flows.flow import Flow, save
-from hepflows.flows.linear import LearnableLinear, Standardise
+from hepflows.flows.linear import LearnableLinear, SoftPermutation, Standardise
 from hepflows.flows.splines import CircularSpline, RationalQuadraticSpline, UnitSpline
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "LearnableLinear",
     "MaskedAutoregressive",
     "RationalQuadraticSpline",
+    "SoftPermutation",
     "Standardise",
     "UnitSpline",
     "autoregressive_flow",

@@ -9,11 +9,11 @@ from hepflows.flows.autoregressive import MaskedAutoregressive
 from hepflows.flows.base import StandardNormal, UniformBox
 from hepflows.flows.coupling import Coupling
 from hepflows.flows.flow import Flow, read_file
-from hepflows.flows.linear import LearnableLinear, random_permutation, reversal
+from hepflows.flows.linear import LearnableLinear, SoftPermutation, random_permutation, reversal
 from hepflows.flows.splines import CircularSpline, RationalQuadraticSpline, UnitSpline
 
 DOMAINS = ("real", "unit", "circle")
-PERMUTATIONS = ("reverse", "random", "learnable", "none")
+PERMUTATIONS = ("reverse", "random", "learnable", "soft", "none")
 
 
 def coupling_flow(
@@ -32,9 +32,9 @@ def coupling_flow(
     `features`: dimensions of x; `context`: dimensions of the condition y; `transforms`: number of layers; `spline`:
     bins of a rational-quadratic spline (arXiv:1906.04032), or None for affine layers; `tail_bound`: the spline acts
     between -tail_bound and tail_bound; `hidden`: units of each hidden layer of the conditioner; `permutation` between
-    the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none"; `domain` of x: "real" (normal latent
-    density), "unit" (the box [0, 1]^D) or "circle" (angles in [-pi, pi]), both with a uniform latent density. Raises
-    InputError for bad arguments.
+    the layers: "reverse", "random" (with `seed`), "learnable" (linear), "soft" (learnable rotation of the unit box,
+    before the first layer too) or "none"; `domain` of x: "real" (normal latent density), "unit" (the box [0, 1]^D) or
+    "circle" (angles in [-pi, pi]), both with a uniform latent density. Raises InputError for bad arguments.
     """
     return _build("coupling_flow", locals())
 
@@ -126,7 +126,7 @@ def _build(name, arguments):
     generator = torch.Generator().manual_seed(arguments["seed"])
     layers = []
     for number in range(arguments["transforms"]):
-        if number > 0 and arguments["permutation"] != "none":
+        if (number > 0 or arguments["permutation"] == "soft") and arguments["permutation"] != "none":
             layers.append(_permutation(arguments["permutation"], features, generator, name == "coupling_flow"))
         layers.append(_LAYERS[name](element, features=features, context=context, hidden=hidden))
     return Flow(layers, base, features, context, (name, arguments))
@@ -146,6 +146,8 @@ def _permutation(kind, features, generator, coupling):
         return reversal(features)
     if kind == "random":
         return random_permutation(features, generator, kept=features // 2 if coupling else 0)
+    if kind == "soft":
+        return SoftPermutation(features, generator)
     return LearnableLinear(features, generator)
 
 
@@ -162,6 +164,8 @@ def _check(arguments):
         raise InputError(f"permutation: expected one of {', '.join(PERMUTATIONS)}, got {arguments['permutation']!r}")
     if arguments["domain"] not in DOMAINS:
         raise InputError(f"domain: expected one of {', '.join(DOMAINS)}, got {arguments['domain']!r}")
+    if arguments["permutation"] == "soft" and arguments["domain"] != "unit":
+        raise InputError(f"permutation: expected 'soft' on the domain 'unit' only, got {arguments['domain']!r}")
     if arguments["domain"] != "real":
         if arguments["spline"] is None:
             raise InputError(f"spline: expected a number of bins on the domain {arguments['domain']!r}, got None")

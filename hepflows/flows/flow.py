@@ -67,6 +67,14 @@ class Flow(NflowsFlow):
         inputs, context = self._checked(inputs, context)
         return super().transform_to_noise(inputs, context)
 
+    def from_noise(self, noise, context=None):
+        """x = f^-1(z; y) and log p(x|y) for latent points z of one's own choice, (events, D); one context row each."""
+        noise, context = self._checked(noise, context)
+        if context is not None:
+            context = self._embedding_net(context)
+        x, logabsdet = self._transform.inverse(noise, context)
+        return x, self._distribution.log_prob(noise) - logabsdet
+
     def sample(self, num_samples, context=None, batch_size=None, *, generator=None, gradients=False):
         """Draws x ~ p(x|y): (num_samples, D), or (events, num_samples, D) with a context of shape (events, C).
 

@@ -6,6 +6,9 @@ from torch import nn
 
 from hepflows.errors import InputError
 
+# The distance from 0 and 1 that single precision still resolves.
+EDGE = 1e-7
+
 
 def reversal(features):
     """The order of the features turned round."""
@@ -53,6 +56,35 @@ class LearnableLinear(Transform):
         columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
         columns = torch.linalg.solve_triangular(upper, columns, upper=True)
         return columns.t(), -self.log_diagonal.sum().expand(len(inputs))
+
+
+class SoftPermutation(Transform):
+    """Learnable rotation of the unit box onto itself: u -> Phi(R Phi^-1(u)), Phi the standard normal's distribution.
+
+    R = exp(A - A^T) P, with A learnable and P a random permutation, where it starts; every permutation of the features
+    is such an R, up to signs. log|det J| = 0: uniform points become normal ones, whose density is round, and a rotation
+    leaves it alone. Inputs are kept EDGE away from the sides of the box, where Phi^-1 is infinite.
+    """
+
+    def __init__(self, features, generator):
+        super().__init__()
+        self.register_buffer("order", torch.randperm(features, generator=generator))
+        self.generators = nn.Parameter(torch.zeros(features, features))
+
+    def rotation(self):
+        """R, shape (D, D)."""
+        lower = self.generators.tril(-1)
+        return torch.matrix_exp(lower - lower.t())[:, torch.argsort(self.order)]
+
+    def forward(self, inputs, context=None):
+        return self._turn(inputs, self.rotation())
+
+    def inverse(self, inputs, context=None):
+        return self._turn(inputs, self.rotation().t())
+
+    def _turn(self, inputs, rotation):
+        normal = torch.special.ndtri(inputs.clamp(EDGE, 1 - EDGE))
+        return torch.special.ndtr(normal @ rotation.t()), inputs.new_zeros(len(inputs))
 
 
 class Standardise(Transform):

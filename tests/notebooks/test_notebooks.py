@@ -79,12 +79,26 @@ def accept_gluon_momenta(records):
 
 
 # What the numbers of a notebook must show in the quick profile, whatever the seed.
+def accept_iflow(records):
+    for name in ("camel", "circles"):
+        integral = records[f"integral_{name}"]
+        assert abs(integral["value"] - integral["reference"]) <= 4 * integral["uncertainty"]
+    # VEGAS / flow; about 3.4 for each of the three in the run that the bound was made from
+    for name in ("camel", "circles", "ee_qqg"):
+        assert records[f"error_ratio_{name}"]["value"] > 1.5
+    for name in ("ee_qqg", "w_1j"):
+        flow, vegas = (records[f"efficiency_b_{name}_{method}"]["value"] for method in ("flow", "vegas"))
+        assert flow > 2 * vegas
+    assert records["gain_of_reuse"]["value"] > 1.5
+
+
 ACCEPTANCE = {
     "01_flow_basics": accept_flow_basics,
     "02_coupling_vs_autoregressive": accept_coupling_vs_autoregressive,
     "03_training_modes": accept_training_modes,
     "04_conditional_flows": accept_conditional_flows,
     "05_gluon_momenta": accept_gluon_momenta,
+    "07_iflow": accept_iflow,
 }
 
 
