@@ -1,0 +1,91 @@
+"""Coordinates of the neutrinos: a bijection, its Jacobian by autograd, the mass by four-vectors."""
+
+import math
+
+import pytest
+import torch
+
+from hepflows.errors import InputError
+from hepflows.physics import neutrinos
+
+
+def drawn(number=200, seed=0):
+    """(neutrinos, event) of the sizes of WW scattering."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    leptons = [torch.stack((20 + 30 * normal(number).abs(), normal(number), 1.5 * normal(number)), 1) for _ in range(2)]
+    return 60 * normal(number, 2, 3), torch.cat((*leptons, 60 * normal(number, 2)), 1)
+
+
+def test_coordinates_and_momenta_are_inverse():
+    momenta, event = drawn()
+    u, _ = neutrinos.to_coordinates(momenta, event)
+    torch.testing.assert_close(neutrinos.to_momenta(u, event), momenta, rtol=1e-8, atol=1e-8)
+    single = neutrinos.to_momenta(u.float(), event.float())
+    assert ((single - momenta).norm(dim=2) / momenta.norm(dim=2)).max() < 1e-3
+
+
+def test_jacobian_is_that_of_autograd():
+    momenta, event = drawn(30)
+    _, log_jacobian = neutrinos.to_coordinates(momenta, event)
+    for i in range(30):
+
+        def coordinates(p, i=i):
+            return neutrinos.to_coordinates(p.view(1, 2, 3), event[i : i + 1])[0].flatten()
+
+        matrix = torch.autograd.functional.jacobian(coordinates, momenta[i].flatten())
+        assert torch.linalg.slogdet(matrix)[1].item() == pytest.approx(log_jacobian[i].item(), abs=1e-9)
+
+
+def test_mass_is_that_of_the_four_vectors():
+    momenta, event = drawn()
+    u, _ = neutrinos.to_coordinates(momenta, event)
+    for k in (0, 1):
+        lepton = neutrinos.from_cylinder(*event[:, 3 * k : 3 * k + 3].unbind(1))
+        energy = lepton.norm(dim=1) + momenta[:, k].norm(dim=1)
+        mass_squared = energy**2 - (lepton + momenta[:, k]).square().sum(1)
+        torch.testing.assert_close(
+            neutrinos.log_mass_squared(u[:, 3 * k + 1]).exp(), mass_squared, rtol=1e-6, atol=1e-4
+        )
+
+
+def test_breit_wigner_becomes_a_logistic_distribution():
+    w = torch.tensor([-12.0, -3.0, -1.0, 0.0, 1.0, 3.0, 12.0], dtype=torch.float64)
+    mass, width = neutrinos.W_MASS, neutrinos.PEAK_WIDTH
+    # r is the part of the Breit-Wigner below, by quadrature in the angle arctan[(s - M^2) / (M G)]
+    mass_squared = neutrinos.log_mass_squared(w).exp()
+    lowest = -math.atan(mass / width)
+    part = (torch.atan((mass_squared - mass**2) / (mass * width)) - lowest) / (math.pi / 2 - lowest)
+    torch.testing.assert_close(part, torch.sigmoid(w), rtol=1e-6, atol=1e-9)
+
+
+def test_peak_coordinate_far_from_the_peak():
+    w = torch.linspace(-20, 20, 401)  # float32
+    log_mass_squared = neutrinos.log_mass_squared(w)
+    assert torch.isfinite(log_mass_squared).all() and (log_mass_squared.diff() > 0).all()
+    back, slope = neutrinos.peak_coordinate(log_mass_squared)
+    torch.testing.assert_close(back, w, rtol=0, atol=2e-4)
+    at_the_ends = slope[[0, -1]].exp()  # w follows log m^2
+    torch.testing.assert_close(at_the_ends, torch.ones(2), rtol=0, atol=0.05)
+
+
+def test_first_neutrino_leaves_the_second():
+    momenta, event = drawn()
+    event[:, 6:] = momenta[:, :, :2].sum(1)  # a perfect detector
+    u, _ = neutrinos.to_coordinates(momenta, event)
+    torch.testing.assert_close(u[:, 3], torch.zeros(len(u), dtype=torch.float64), rtol=0, atol=1e-9)
+    first = neutrinos.first_neutrino(u[:, :3], event)
+    torch.testing.assert_close(neutrinos.from_cylinder(*first), momenta[:, 0], rtol=1e-8, atol=1e-8)
+    size, _ = neutrinos.left_over(first, event)
+    torch.testing.assert_close(size, momenta[:, 1, :2].norm(dim=1), rtol=1e-8, atol=1e-8)
+
+
+def test_wrong_shapes_are_named():
+    momenta, event = drawn(3)
+    with pytest.raises(InputError, match=r"neutrinos: expected shape \(events, 2, 3\), got \(3, 6\)"):
+        neutrinos.to_coordinates(momenta.flatten(1), event)
+    with pytest.raises(InputError, match=r"event: expected shape \(events, 8\)"):
+        neutrinos.to_coordinates(momenta, event[:, :6])
