@@ -38,10 +38,9 @@ class EventEncoder(nn.Module):
             wanted = f"(events, slots, {self.kinds + self.features})"
             raise InputError(f"tokens: expected shape {wanted}, got {tuple(tokens.shape)}")
         filled = self.filled(tokens)
-        if not filled.any(1).all():
-            raise InputError(
-                f"tokens: expected an object in each event, event {int((~filled.any(1)).nonzero()[0])} is empty"
-            )
+        empty = ~filled.any(1)
+        if empty.any():
+            raise InputError(f"tokens: expected an object in each event, event {int(empty.nonzero()[0])} has none")
         hidden = self.embed(tokens)
         for block in self.blocks:
             hidden = block(hidden, filled)
@@ -56,7 +55,7 @@ class EventEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """h + attention(norm h), then h + network(norm h): a pre-norm transformer block; empty slots are not attended to."""
+    """h + attention(norm h), then h + network(norm h): a pre-norm transformer block. Empty slots are not seen."""
 
     def __init__(self, width, heads):
         super().__init__()

@@ -4,7 +4,8 @@ A neutrino (massless) and the charged lepton of the same W have the invariant ma
     m^2 = 2 pT_l pT_nu (cosh d - cos a),   d = eta_nu - eta_l,   a = phi_nu - phi_l.
 At fixed directions m^2 is proportional to pT_nu: so m can replace pT_nu, and what is narrow in nature, the mass, is
 narrow in one coordinate alone. The two neutrinos together make the missing transverse momentum: the azimuth of the
-second is counted from what the first leaves of it.
+second is counted from what the first leaves of it. And a transverse momentum, an azimuth and a mass have two solutions
+in eta, at equal distances on both sides of the lepton: for the second neutrino, this distance is the unit.
 """
 
 import math
@@ -15,6 +16,7 @@ from hepflows.errors import InputError
 
 W_MASS = 80.379  # GeV, as in the simulation (see data/vbs_partons.toml)
 PEAK_WIDTH = 3.0  # GeV: the natural width, 2.085, and the resolution of the leptons
+SMALLEST_UNIT = 0.5  # of distances in eta
 
 _RATIO = W_MASS / PEAK_WIDTH
 _UNIT = W_MASS * PEAK_WIDTH
@@ -73,46 +75,117 @@ def left_over(first, event):
     return torch.hypot(qx, qy), torch.atan2(qy, qx)
 
 
+def solution_distance(q, azimuth, event):
+    """Distance in eta from lepton 1, 0 if out of reach, at which a neutrino of pT = q has the mass M with it.
+
+    m^2 = M^2 at d = +- arcosh[M^2 / (2 pT_l q) + cos a], with a the `azimuth` counted from the lepton's.
+    """
+    ratio = W_MASS**2 / (2 * event[:, 3] * q)
+    return torch.acosh((ratio + torch.cos(azimuth)).clamp(1 + 1e-6, 50))
+
+
 def first_neutrino(u, event):
     """(pT, eta, phi) of the first neutrino from the coordinates u[:, :3]."""
-    return _momentum(u, event[:, 0:3].unbind(1), event[:, 2])
+    return _momentum(u, event[:, 0:3].unbind(1), event[:, 2], 1.0)
+
+
+def second_neutrino(u, event):
+    """(pT, eta, phi) of the second neutrino from all coordinates u."""
+    q, origin = left_over(first_neutrino(u, event), event)
+    return _momentum(u[:, 3:], event[:, 3:6].unbind(1), origin, _unit(q, origin + u[:, 3], event))
+
+
+def room_for_second(u, event):
+    """What is known of the second neutrino before it is drawn, (events, 12): from u[:, :3], or u[:, :4] with its azimuth.
+
+    w and d of the first neutrino, its azimuth (cos, sin), log pT and eta; log |q| of what it leaves (`left_over`), the
+    azimuth from lepton 1 (cos, sin), m_T / M with lepton 1, log of M^2 / (2 pT_l |q|), and the `solution_distance`.
+    The azimuth is that of q until that of the second neutrino is known.
+    """
+    first = first_neutrino(u, event)
+    q, phi = left_over(first, event)
+    azimuth = phi - event[:, 5] + (u[:, 3] if u.shape[1] > 3 else 0)
+    transverse_mass = torch.sqrt(2 * event[:, 3] * q * (1 - torch.cos(azimuth)).clamp_min(0))
+    numbers = (
+        u[:, 1].clamp(-10, 10) / 2,
+        u[:, 2].clamp(-10, 10) / 2,
+        torch.cos(first[2]),
+        torch.sin(first[2]),
+        first[0].log().clamp(-3, 8) - 4,
+        (first[1] / 2).clamp(-4, 4),
+        q.log().clamp(-3, 8) - 4,
+        torch.cos(azimuth),
+        torch.sin(azimuth),
+        (transverse_mass / W_MASS).clamp_max(4),
+        torch.log(W_MASS**2 / (2 * event[:, 3] * q)).clamp(-5, 5),
+        solution_distance(q, azimuth, event),
+    )
+    return torch.stack(numbers, 1)
 
 
 def to_coordinates(neutrinos, event):
     """(u, log|du/dp|): coordinates (events, 6) of both neutrinos, and log of the Jacobian to (px, py, pz) x 2.
 
     neutrinos: (events, 2, 3), (px, py, pz) in GeV; neutrino k belongs to lepton k. event: (events, 8), the leptons'
-    pT, eta, phi one after the other and the missing (px, py). u = (azimuth, w, d) for each neutrino: the azimuth is
+    pT, eta, phi one after the other and the missing (px, py). u = (azimuth, w, d / s) for each neutrino: the azimuth is
     counted from the lepton's for the first neutrino, from that of `left_over` for the second; w is the
-    `peak_coordinate` of the W mass; d = eta_nu - eta_l. With d^3p = pT^3 cosh(eta) dlog pT deta dphi,
-        log|du/dp| = sum_k [log dw/d(log m^2) - 3 log pT - log cosh eta].
+    `peak_coordinate` of the W mass; d = eta_nu - eta_l. The unit s is 1 for the first neutrino, and for the second
+    s^2 = SMALLEST_UNIT^2 + `solution_distance`^2. With d^3p = pT^3 cosh(eta) dlog pT deta dphi,
+        log|du/dp| = sum_k [log dw/d(log m^2) - log s - 3 log pT - log cosh eta].
     Raises InputError for wrong shapes.
     """
     _check(neutrinos, (2, 3), "neutrinos")
     _check(event, (8,), "event")
     first, second = (to_cylinder(neutrinos[:, k]) for k in (0, 1))
-    leptons = event[:, 0:3].unbind(1), event[:, 3:6].unbind(1)
-    origins = event[:, 2], left_over(first, event)[1]
-    columns, log_jacobian = [], 0.0
-    for lepton, neutrino, origin in zip(leptons, (first, second), origins, strict=True):
-        w, slope = peak_coordinate(torch.log(mass_squared(lepton, neutrino)))
-        columns += [wrapped(neutrino[2] - origin), w, neutrino[1] - lepton[1]]
-        log_jacobian = log_jacobian + slope - 3 * neutrino[0].log() - torch.log(torch.cosh(neutrino[1]))
-    return torch.stack(columns, 1), log_jacobian
+    q, origin = left_over(first, event)
+    unit = _unit(q, second[2], event)
+    one, one_jacobian = _coordinates(first, event[:, 0:3].unbind(1), event[:, 2], torch.ones_like(unit))
+    two, two_jacobian = _coordinates(second, event[:, 3:6].unbind(1), origin, unit)
+    return torch.stack((*one, *two), 1), one_jacobian + two_jacobian
 
 
 def to_momenta(u, event):
     """(px, py, pz) of both neutrinos, (events, 2, 3) in GeV: the inverse of `to_coordinates`."""
     _check(u, (6,), "u")
     _check(event, (8,), "event")
-    first = first_neutrino(u, event)
-    second = _momentum(u[:, 3:], event[:, 3:6].unbind(1), left_over(first, event)[1])
-    return torch.stack((from_cylinder(*first), from_cylinder(*second)), 1)
+    both = first_neutrino(u, event), second_neutrino(u, event)
+    return torch.stack([from_cylinder(*neutrino) for neutrino in both], 1)
 
 
-def _momentum(u, lepton, origin):
+def generic_coordinates(neutrinos):
+    """(u, log|du/dp|) with u = (log pT, eta, phi) of both neutrinos, (events, 6): what one takes without thinking.
+
+    log|du/dp| = - sum_k [3 log pT + log cosh eta].
+    """
+    _check(neutrinos, (2, 3), "neutrinos")
+    pt, eta, phi = to_cylinder(neutrinos)
+    log_jacobian = -(3 * pt.log() + torch.log(torch.cosh(eta))).sum(1)
+    return torch.stack((pt.log(), eta, phi), 2).flatten(1), log_jacobian
+
+
+def from_generic_coordinates(u):
+    """(px, py, pz) of both neutrinos, (events, 2, 3) in GeV: the inverse of `generic_coordinates`."""
+    _check(u, (6,), "u")
+    log_pt, eta, phi = u.view(-1, 2, 3).unbind(2)
+    return from_cylinder(log_pt.exp(), eta, phi)
+
+
+def _unit(q, phi, event):
+    """s of the second neutrino, at its azimuth phi."""
+    return torch.sqrt(SMALLEST_UNIT**2 + solution_distance(q, phi - event[:, 5], event) ** 2)
+
+
+def _coordinates(neutrino, lepton, origin, unit):
+    """The three coordinates of a neutrino (pT, eta, phi), and log of their Jacobian."""
+    pt, eta, phi = neutrino
+    w, slope = peak_coordinate(torch.log(mass_squared(lepton, neutrino)))
+    log_jacobian = slope - unit.log() - 3 * pt.log() - torch.log(torch.cosh(eta))
+    return (wrapped(phi - origin), w, (eta - lepton[1]) / unit), log_jacobian
+
+
+def _momentum(u, lepton, origin, unit):
     """(pT, eta, phi) of a neutrino from its three coordinates."""
-    azimuth, w, d = u[:, :3].unbind(1)
+    azimuth, w, d = u[:, 0], u[:, 1], u[:, 2] * unit
     phi = wrapped(origin + azimuth)
     pt = torch.exp(log_mass_squared(w)) / (2 * lepton[0] * _opening(d, phi - lepton[2]))
     return pt, lepton[1] + d, phi

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hepflows.datasets import Table
 from hepflows.errors import InputError
 
 KINDS = ("jet", "lepton 0", "lepton 1", "missing momentum")
-TOKEN_FEATURES = ("log pT", "eta", "cos phi", "sin phi", "log mass")
+TOKEN_FEATURES = ("log(pT / 50 GeV)", "eta / 2", "cos phi", "sin phi", "log(1 + mass / 10 GeV)")
 JETS = 4  # hardest first: 0.4 % of the events have more
-EVENT = 8  # pT, eta, phi of both leptons and the missing (px, py)
+EVENT = ("lepton 0 pT", "eta", "phi", "lepton 1 pT", "eta", "phi", "missing px", "missing py")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Azimuth that becomes zero, and signs by which y and z are multiplied afterwards; arrays (events,)."""
+    """The azimuth that becomes zero, and the signs by which y and z are multiplied afterwards; arrays (events,)."""
 
     azimuth: np.ndarray
     sign_y: np.ndarray
@@ -22,21 +23,31 @@ class Frame:
 
     def enter(self, momenta):
         """Momenta (events, ..., 3) in the detector -> in this frame."""
-        return self._turn(momenta, -1)
+        cosine, sine, sign_y, sign_z = self._factors(momenta)
+        px, py, pz = np.moveaxis(momenta, -1, 0)
+        return np.stack((cosine * px + sine * py, sign_y * (cosine * py - sine * px), sign_z * pz), -1)
 
     def leave(self, momenta):
-        """Momenta (events, ..., 3) in this frame -> in the detector."""
-        return self._turn(momenta, 1)
-
-    def _turn(self, momenta, direction):
-        shape = (-1, *(1,) * (momenta.ndim - 2))
-        cosine, sine, y, z = (
-            values.reshape(shape) for values in (np.cos(self.azimuth), np.sin(self.azimuth), self.sign_y, self.sign_z)
-        )
+        """Momenta (events, ..., 3) in this frame -> in the detector: the inverse of `enter`."""
+        cosine, sine, sign_y, sign_z = self._factors(momenta)
         px, py, pz = np.moveaxis(momenta, -1, 0)
-        if direction > 0:
-            return np.stack((cosine * px - sine * y * py, sine * px + cosine * y * py, z * pz), -1)
-        return np.stack((cosine * px + sine * py, y * (cosine * py - sine * px), z * pz), -1)
+        py = sign_y * py
+        return np.stack((cosine * px - sine * py, sine * px + cosine * py, sign_z * pz), -1)
+
+    def directions(self, eta, phi):
+        """(eta, phi) in the detector -> in this frame; arrays (events,)."""
+        turned = self.sign_y * (phi - self.azimuth)
+        return self.sign_z * eta, np.arctan2(np.sin(turned), np.cos(turned))
+
+    def _factors(self, momenta):
+        shape = (-1, *(1,) * (momenta.ndim - 2))
+        values = np.cos(self.azimuth), np.sin(self.azimuth), self.sign_y, self.sign_z
+        return [each.reshape(shape) for each in values]
+
+
+def detector_frame(table):
+    """The frame of the detector: nothing is turned."""
+    return Frame(np.zeros(len(table)), np.ones(len(table)), np.ones(len(table)))
 
 
 def own_frame(table):
@@ -50,17 +61,22 @@ def own_frame(table):
     return Frame(azimuth, sign_y, np.where(table["lepton_0_eta"] < 0, -1.0, 1.0))
 
 
-def detector_frame(table):
-    """The frame of the detector: nothing is turned."""
-    return random_frame(table, None)
-
-
 def random_frame(table, rng):
-    """A random rotation around the beam and random reflections of each event (data augmentation); rng None: none."""
-    if rng is None:
-        return Frame(np.zeros(len(table)), np.ones(len(table)), np.ones(len(table)))
-    signs = rng.choice((-1.0, 1.0), size=(2, len(table)))
-    return Frame(rng.uniform(-np.pi, np.pi, len(table)), *signs)
+    """A random rotation around the beam and random reflections of each event: data augmentation."""
+    return Frame(rng.uniform(-np.pi, np.pi, len(table)), *rng.choice((-1.0, 1.0), size=(2, len(table))))
+
+
+def exchanged(table):
+    """The events with lepton 0 and lepton 1, and all that belongs to them, exchanged: both come from a W+."""
+    columns = {}
+    for name in table.columns:
+        object_, _, rest = name.partition("_")
+        number, _, quantity = rest.partition("_")
+        if object_ in ("lepton", "neutrino", "w") and number in ("0", "1"):
+            columns[name] = table[f"{object_}_{1 - int(number)}_{quantity}"]
+        else:
+            columns[name] = table[name]
+    return Table(columns, table.units, table.name)
 
 
 def neutrinos(table, frame):
@@ -70,76 +86,66 @@ def neutrinos(table, frame):
 
 
 def leptons_and_met(table, frame):
-    """(events, 8): pT, eta, phi of both leptons and the missing (px, py), in a frame; float64, GeV."""
-    columns = []
-    for k in (0, 1):
-        pt, eta, phi = (_cylinder(table, f"lepton_{k}", frame)[:, i] for i in range(3))
-        columns += [pt, eta, phi]
-    met = table["met_pt"].astype(np.float64), np.zeros(len(table)), table["met_phi"].astype(np.float64)
-    pt, _, phi = _in_frame(*met, frame)
-    return np.stack([*columns, pt * np.cos(phi), pt * np.sin(phi)], 1)
+    """The columns of EVENT in a frame, float64 (events, 8): GeV and radians."""
+    leptons = [values for k in (0, 1) for values in _cylinder(table, f"lepton_{k}", frame)]
+    pt, _, phi = _cylinder(table, "met", frame)
+    return np.stack([*leptons, pt * np.cos(phi), pt * np.sin(phi)], 1)
 
 
 def tokens(table, frame):
-    """(events, 3 + JETS, kinds + 5), float32: one-hot kind, then log(pT / 50 GeV), eta / 2, cos and sin phi, log mass.
+    """(events, 3 + JETS, 4 + 5), float32: one-hot KINDS and TOKEN_FEATURES of each object.
 
     Slots: the two leptons, the missing momentum, and the jets, hardest first; a slot without a jet is a row of zeros.
     """
-    slots = []
-    for kind, name in enumerate(("lepton_0", "lepton_1", "met"), 1):
-        slots.append(_token(table, name, kind, frame))
+    slots = [_token(table, name, kind, frame) for kind, name in enumerate(("lepton_0", "lepton_1", "met"), 1)]
     slots += [_token(table, f"jet_{k}", 0, frame) for k in range(JETS)]
     return np.stack(slots, 1).astype(np.float32)
 
 
 def strong_quantities(table, frame):
-    """(events, 25), float32: what a physicist would compute first, from the leptons, the missing momentum and two jets."""
-    first, second = (_cylinder(table, f"lepton_{k}", frame) for k in (0, 1))
+    """What a physicist would compute first of leptons, missing momentum and two jets: float32 (events, 25).
+
+    Logarithms of the missing pT and the masses m_ll and m_jj; direction of lepton 1 seen from lepton 0; of each lepton
+    log pT, eta, direction seen from the missing momentum, and transverse mass with half of it (in units of 40 GeV); of
+    each jet log pT, eta and direction; transverse momentum of all of them together (in units of 50 GeV).
+    """
+    leptons = [_cylinder(table, f"lepton_{k}", frame) for k in (0, 1)]
     jets = [_cylinder(table, f"jet_{k}", frame) for k in (0, 1)]
-    event = leptons_and_met(table, frame)
-    met, met_phi = np.hypot(*event[:, 6:].T), np.arctan2(event[:, 7], event[:, 6])
-    columns = [np.log(met), _log_mass(first, second), _log_mass(*jets)]
-    columns += [np.cos(first[:, 2] - second[:, 2]), np.sin(first[:, 2] - second[:, 2])]
-    for lepton in (first, second):
-        columns += [np.log(lepton[:, 0]), lepton[:, 1], np.cos(lepton[:, 2] - met_phi), np.sin(lepton[:, 2] - met_phi)]
-        columns.append(np.sqrt(lepton[:, 0] * met * (1 - np.cos(lepton[:, 2] - met_phi)) / 2) / 40)
-    for jet in jets:
-        columns += [np.log(jet[:, 0]), jet[:, 1], np.cos(jet[:, 2] - met_phi), np.sin(jet[:, 2] - met_phi)]
-    together = sum(_transverse(objects) for objects in (first, second, *jets)) + event[:, 6:]
-    return np.column_stack([*columns, together / 50]).astype(np.float32)
-
-
-def _transverse(objects):
-    return objects[:, :1] * np.stack((np.cos(objects[:, 2]), np.sin(objects[:, 2])), 1)
-
-
-def _log_mass(a, b):
-    """Half of log(m^2) of two massless objects."""
-    opening = 2 * (np.sinh((a[:, 1] - b[:, 1]) / 2) ** 2 + np.sin((a[:, 2] - b[:, 2]) / 2) ** 2)
-    return 0.5 * np.log(2 * a[:, 0] * b[:, 0] * opening)
-
-
-def _token(table, name, kind, frame):
-    if f"{name}_pt" not in table.columns:
-        raise InputError(f"table: expected the columns of vbs_neutrinos, {name}_pt is not there")
-    pt, eta, phi = _cylinder(table, name, frame).T
-    mass = table[f"{name}_mass"] if name.startswith("jet") else np.zeros(len(table))
-    filled = pt > 0
-    kinds = np.zeros((len(KINDS), len(table)))
-    kinds[kind] = 1
-    with np.errstate(divide="ignore"):
-        features = np.log(pt / 50), eta / 2, np.cos(phi), np.sin(phi), np.log1p(mass / 10)
-    return np.where(filled, np.stack([*kinds, *features]), 0.0).T
+    met, _, met_phi = _cylinder(table, "met", frame)
+    columns = [np.log(met), _log_mass(*leptons), _log_mass(*jets), *_direction(leptons[0][2] - leptons[1][2])]
+    for pt, eta, phi in leptons:
+        transverse_mass = np.sqrt(pt * met * (1 - np.cos(phi - met_phi)))
+        columns += [np.log(pt), eta, *_direction(phi - met_phi), transverse_mass / 40]
+    for pt, eta, phi in jets:
+        columns += [np.log(pt), eta, *_direction(phi - met_phi)]
+    transverse = [pt * np.stack(_direction(phi)) for pt, _, phi in (*leptons, *jets, (met, None, met_phi))]
+    return np.column_stack([*columns, *sum(transverse) / 50]).astype(np.float32)
 
 
 def _cylinder(table, name, frame):
-    """(pT, eta, phi) in a frame, float64 (events, 3)."""
-    columns = [f"{name}_pt", f"{name}_eta", f"{name}_phi"]
-    eta = table[columns[1]] if columns[1] in table.columns else np.zeros(len(table))
-    pt, phi = (table[columns[i]].astype(np.float64) for i in (0, 2))
-    return np.stack(_in_frame(pt, eta.astype(np.float64), phi, frame), 1)
+    """(pT, eta, phi) of an object in a frame, float64; the missing momentum gets eta = 0."""
+    if f"{name}_pt" not in table.columns:
+        raise InputError(f"table: expected the columns of vbs_neutrinos, {name}_pt is not there")
+    pt, phi = (table[f"{name}_{quantity}"].astype(np.float64) for quantity in ("pt", "phi"))
+    eta = np.zeros(len(table)) if name == "met" else table[f"{name}_eta"].astype(np.float64)
+    return pt, *frame.directions(eta, phi)
 
 
-def _in_frame(pt, eta, phi, frame):
-    turned = frame.sign_y * (phi - frame.azimuth)
-    return pt, frame.sign_z * eta, np.arctan2(np.sin(turned), np.cos(turned))
+def _token(table, name, kind, frame):
+    pt, eta, phi = _cylinder(table, name, frame)
+    mass = table[f"{name}_mass"] if name.startswith("jet") else np.zeros(len(table))
+    kinds = np.zeros((len(KINDS), len(table)))
+    kinds[kind] = 1
+    logarithm = np.log(np.where(pt > 0, pt, 1.0) / 50)
+    features = logarithm, eta / 2, *_direction(phi), np.log1p(mass / 10)
+    return np.where(pt > 0, np.stack([*kinds, *features]), 0.0).T
+
+
+def _direction(phi):
+    return np.cos(phi), np.sin(phi)
+
+
+def _log_mass(a, b):
+    """log m of two massless objects."""
+    opening = 2 * (np.sinh((a[1] - b[1]) / 2) ** 2 + np.sin((a[2] - b[2]) / 2) ** 2)
+    return 0.5 * np.log(2 * a[0] * b[0] * opening)

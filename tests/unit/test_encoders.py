@@ -22,7 +22,7 @@ def encoder():
 
 
 def events(number=20, slots=7, seed=1):
-    """Tokens with a lepton (kind 1), missing momentum (kind 2) and one to `slots - 2` jets (kind 0), then empty slots."""
+    """Tokens: a lepton (kind 1), missing momentum (kind 2), one to `slots - 2` jets (kind 0), then empty slots."""
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.zeros(number, slots, KINDS + FEATURES)
     tokens[:, :, KINDS:] = torch.randn(number, slots, FEATURES, generator=generator)
@@ -91,7 +91,7 @@ def test_agrees_with_the_attention_of_torch():
     [
         (torch.ones(3, 4, KINDS + FEATURES + 1), "tokens: expected shape"),
         (torch.ones(3, KINDS + FEATURES), "tokens: expected shape"),
-        (torch.zeros(3, 4, KINDS + FEATURES), "event 0 is empty"),
+        (torch.zeros(3, 4, KINDS + FEATURES), "event 0 has none"),
     ],
 )
 def test_bad_tokens(encoder, tokens, message):

@@ -89,3 +89,40 @@ def test_wrong_shapes_are_named():
         neutrinos.to_coordinates(momenta.flatten(1), event)
     with pytest.raises(InputError, match=r"event: expected shape \(events, 8\)"):
         neutrinos.to_coordinates(momenta, event[:, :6])
+
+
+def test_room_for_second_names_the_two_solutions():
+    momenta, event = drawn()
+    event[:, 6:] = momenta[:, :, :2].sum(1)
+    u, _ = neutrinos.to_coordinates(momenta, event)
+    room = neutrinos.room_for_second(u[:, :3], event)
+    distance, transverse_mass = room[:, 11], room[:, 9]
+    reachable = (distance > 1e-2) & (transverse_mass < 1)
+    assert reachable.sum() > 50
+    # at this distance a neutrino of the remaining transverse momentum has the mass of the W
+    pt, _, phi = neutrinos.to_cylinder(momenta[:, 1])
+    for sign in (-1, 1):
+        mass_squared = neutrinos.mass_squared(event[:, 3:6].unbind(1), (pt, event[:, 4] + sign * distance, phi))
+        expected = torch.full_like(mass_squared, neutrinos.W_MASS**2)
+        torch.testing.assert_close(mass_squared[reachable], expected[reachable], rtol=1e-6, atol=0)
+
+
+def test_room_for_second_is_finite_wherever_a_flow_may_draw():
+    _, event = drawn()
+    extreme = torch.tensor([[3.1, -15.0, -6.0], [0.0, 15.0, 0.0], [-3.1, 0.0, 6.0]])
+    for row in extreme:
+        room = neutrinos.room_for_second(row.expand(len(event), 3), event.float())
+        assert torch.isfinite(room).all() and room.abs().max() < 11
+
+
+def test_generic_coordinates():
+    momenta, _ = drawn(20)
+    u, log_jacobian = neutrinos.generic_coordinates(momenta)
+    torch.testing.assert_close(neutrinos.from_generic_coordinates(u), momenta, rtol=1e-9, atol=1e-9)
+    for i in range(20):
+
+        def coordinates(p):
+            return neutrinos.generic_coordinates(p.view(1, 2, 3))[0].flatten()
+
+        matrix = torch.autograd.functional.jacobian(coordinates, momenta[i].flatten())
+        assert torch.linalg.slogdet(matrix)[1].item() == pytest.approx(log_jacobian[i].item(), abs=1e-9)
