@@ -96,7 +96,7 @@ def second_neutrino(u, event):
 
 
 def room_for_second(u, event):
-    """What is known of the second neutrino before it is drawn, (events, 12): from u[:, :3], or u[:, :4] with its azimuth.
+    """What is known of the second neutrino before it is drawn, (events, 12); u[:, :3], or u[:, :4] with its azimuth.
 
     w and d of the first neutrino, its azimuth (cos, sin), log pT and eta; log |q| of what it leaves (`left_over`), the
     azimuth from lepton 1 (cos, sin), m_T / M with lepton 1, log of M^2 / (2 pT_l |q|), and the `solution_distance`.
