@@ -33,7 +33,7 @@ def _accumulate(answer):
     from scipy import special
 
     scores = np.array([[0.3, -1.0, 2.0, 0.7], [1.5, 0.2, -0.4, 3.0], [0.1, 0.0, -2.0, 1.0]])
-    filled = np.array([[True, True, True, True], [True, True, False, False], [True, False, True, False]])
+    filled = np.array([[True, True, True, False], [True, True, False, False], [True, False, True, True]])
     expected = special.softmax(np.where(filled, scores, -np.inf), axis=1)
     value = _tensor_or_array(answer, scores, filled)
     value = array(value, scores.shape, "the weights")
