@@ -80,8 +80,7 @@ def solution_distance(q, azimuth, event):
 
     m^2 = M^2 at d = +- arcosh[M^2 / (2 pT_l q) + cos a], with a the `azimuth` counted from the lepton's.
     """
-    ratio = W_MASS**2 / (2 * event[:, 3] * q)
-    return torch.acosh((ratio + torch.cos(azimuth)).clamp(1 + 1e-6, 50))
+    return _distance(event[:, 3], q, azimuth)
 
 
 def first_neutrino(u, event):
@@ -93,6 +92,30 @@ def second_neutrino(u, event):
     """(pT, eta, phi) of the second neutrino from all coordinates u."""
     q, origin = left_over(first_neutrino(u, event), event)
     return _momentum(u[:, 3:], event[:, 3:6].unbind(1), origin, _unit(q, origin + u[:, 3], event))
+
+
+def room_for_first(azimuth, event):
+    """Where the first neutrino may go if the second is to be possible, (events, 5), from its azimuth from lepton 0.
+
+    What it leaves, q = missing pT - p n, can be a neutrino from a W of mass M if m_T(q, lepton 1) <= M, that is,
+    |q| <= A + q.l with A = M^2 / (2 pT_l) and the lepton's direction l: between the roots p of
+        p^2 (1 - C^2) + 2 p [(A + B) C - missing pT.n] + missing pT^2 - (A + B)^2 = 0,  B = missing pT.l,  C = n.l.
+    Returned: log of both roots in p, the distances in eta at which they make the mass M with lepton 0, and
+    discriminant / (1 + |discriminant|) in units of M^2, negative where resolution leaves no room at all.
+    """
+    phi = event[:, 2] + azimuth
+    along = event[:, 6] * torch.cos(phi) + event[:, 7] * torch.sin(phi)
+    to_lepton = event[:, 6] * torch.cos(event[:, 5]) + event[:, 7] * torch.sin(event[:, 5])
+    cosine = torch.cos(phi - event[:, 5])
+    reach = W_MASS**2 / (2 * event[:, 3]) + to_lepton
+    quadratic = (1 - cosine**2).clamp_min(1e-3)
+    linear = reach * cosine - along
+    discriminant = linear**2 - quadratic * (event[:, 6] ** 2 + event[:, 7] ** 2 - reach**2)
+    root = discriminant.clamp_min(0).sqrt()
+    momenta = [((-linear + sign * root) / quadratic).clamp(1.0, 3000.0) for sign in (-1, 1)]
+    distances = [_distance(event[:, 0], p, azimuth) for p in momenta]
+    scaled = discriminant / W_MASS**2
+    return torch.stack((*(p.log() - 4 for p in momenta), *distances, scaled / (1 + scaled.abs())), 1)
 
 
 def room_for_second(u, event):
@@ -189,6 +212,11 @@ def _momentum(u, lepton, origin, unit):
     phi = wrapped(origin + azimuth)
     pt = torch.exp(log_mass_squared(w)) / (2 * lepton[0] * _opening(d, phi - lepton[2]))
     return pt, lepton[1] + d, phi
+
+
+def _distance(pt_lepton, pt, azimuth):
+    """Distance in eta from a lepton, 0 if out of reach, at which a neutrino of this pT and azimuth has the mass M."""
+    return torch.acosh((W_MASS**2 / (2 * pt_lepton * pt) + torch.cos(azimuth)).clamp(1 + 1e-6, 50))
 
 
 def _opening(d, a):

@@ -126,3 +126,23 @@ def test_generic_coordinates():
 
         matrix = torch.autograd.functional.jacobian(coordinates, momenta[i].flatten())
         assert torch.linalg.slogdet(matrix)[1].item() == pytest.approx(log_jacobian[i].item(), abs=1e-9)
+
+
+def test_room_for_first_is_where_the_second_is_possible():
+    """Between the roots, and only there, the transverse mass of what is left and lepton 1 is below that of the W."""
+    _, event = drawn(400)
+    azimuth = torch.linspace(-3, 3, 400, dtype=torch.float64)
+    room = neutrinos.room_for_first(azimuth, event)
+    low, high = (room[:, :2] + 4).exp().T
+    possible = (room[:, 4] > 0.05) & (high > 2)
+    assert possible.sum() > 100
+    phi = event[:, 2] + azimuth
+    for p, sign in ((0.98 * high, -1), (1.02 * high, 1), (1.02 * low, -1), (0.98 * low, 1)):
+        first = p, torch.zeros_like(p), phi
+        q, origin = neutrinos.left_over(first, event)
+        transverse_mass = torch.sqrt(2 * event[:, 3] * q * (1 - torch.cos(origin - event[:, 5])))
+        used = possible & (low > 1) & (low < high) & (high < 2999)
+        assert used.sum() > 20
+        agree = torch.sign(transverse_mass - neutrinos.W_MASS)[used] == sign
+        assert agree.double().mean() > 0.97  # but where |q| = - (A + q.l), the other branch of the squared equation
+    assert torch.isfinite(room).all()
