@@ -11,6 +11,7 @@ from hepflows.exercises import (
     lecture_04,
     lecture_05,
     lecture_07,
+    lecture_06,
 )  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
 
@@ -23,5 +24,6 @@ __all__ = [
     "lecture_04",
     "lecture_05",
     "lecture_07",
+    "lecture_06",
     "names",
 ]

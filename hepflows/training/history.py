@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class History:
-    """A training, epoch by epoch: losses in nats per event, wall-clock seconds since its start at the end of the epoch.
+    """A training, epoch by epoch: losses in nats per event, seconds of its clock since its start at the end of the
+    epoch.
 
     train_loss is the mean over the batches while the weights were changing; validation_loss is that of all validation
     events afterwards. stopped_by is "epochs", "seconds" or "patience".

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -34,6 +34,7 @@ def fit(
     validation: float | tuple = 0.1,
     epochs: int | None = None,
     seconds: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
     batch_size: int = 1024,
     learning_rate: float = 1e-3,
     schedule: str | None = "cosine",
@@ -57,7 +58,9 @@ def fit(
         context: c, shape (n, c) or (n, ..., c), or None.
         validation: fraction of the rows (chosen by the seed) or a tuple (features, context) of held-out events.
         epochs: passes through the training rows; None: 100, or no bound if `seconds` is given.
-        seconds: wall-clock budget, validation included; the training stops with the batch that exhausts it.
+        seconds: time budget, validation included; the training stops with the batch that exhausts it.
+        clock: what tells the seconds: time.perf_counter, or time.process_time for CPU time, which other programs do
+            not take from a training that is to be compared with another.
         batch_size: events in a batch; an incomplete last batch is left out unless it is the only one.
         learning_rate: Adam's, at the start.
         schedule: "cosine" (to zero over the epochs, or over the elapsed part of `seconds`), "plateau" (halved after 5
@@ -97,7 +100,9 @@ def fit(
     generator = torch.Generator().manual_seed(settings["seed"])
     samples = Samples(flow, features, context, validation, names, generator)
     settings["validation"] = validation if samples.split else "given"
-    run = _Run(flow, samples, settings, generator, checkpoint)
+    if not callable(clock):
+        raise InputError(f"clock: expected a function such as time.process_time, got {clock!r}")
+    run = _Run(flow, samples, settings, generator, checkpoint, clock)
     run.train(progress)
     return run.history
 
@@ -105,7 +110,8 @@ def fit(
 class _Run:
     """All that changes during a training."""
 
-    def __init__(self, flow, samples, settings, generator, checkpoint):
+    def __init__(self, flow, samples, settings, generator, checkpoint, clock):
+        self.clock = clock
         self.flow, self.samples, self.settings, self.generator = flow, samples, settings, generator
         self.history = History()
         self.best_weights = None
@@ -132,7 +138,7 @@ class _Run:
 
     def train(self, progress):
         history, epochs = self.history, self.settings["epochs"]
-        self.started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
+        self.started = self.clock() - (history.seconds[-1] if history.seconds else 0.0)
         batches = self.samples.batches_per_epoch(self.settings["batch_size"])
         # `disable` is passed only if we mean it: an explicit False would overrule TQDM_DISABLE.
         silence = {} if progress else {"disable": True}
@@ -237,7 +243,7 @@ class _Run:
         get_ema_multi_avg_fn(decay)(averaged, current, _)
 
     def _elapsed(self):
-        return time.perf_counter() - self.started
+        return self.clock() - self.started
 
     def _out_of_time(self, seconds_per_batch=0.0):
         """Is there no more time than the validation needs?"""

@@ -78,6 +78,21 @@ def accept_gluon_momenta(records):
     assert min(records[f"x{i}_ks_p_value"]["value"] for i in (1, 2)) > 1e-4
 
 
+def accept_neutrino_flow(records):
+    assert records["encoder_largest_change"]["value"] <= 1e-5
+    for name in ("gain_over_affine", "gain_over_nsf"):  # paired: the error of the difference
+        assert records[name]["value"] > 3 * records[name]["uncertainty"]
+    for name in ("baseline_affine_nll", "baseline_nsf_nll"):
+        assert records["test_nll"]["value"] < records[name]["value"]
+    assert records["coverage_68_min"]["value"] >= 0.665
+    assert records["coverage_68_max"]["value"] <= 0.71  # p_z: a little too wide after a short training
+    assert records["two_sample_auc"]["value"] <= 0.55
+    assert abs(records["w_mass_median_shift_gev"]["value"]) <= 1.5
+    assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15
+    assert records["phi_seam_ks_p_value"]["value"] > 1e-4
+    assert "pretraining_gain_nll" in records
+
+
 # What the numbers of a notebook must show in the quick profile, whatever the seed.
 def accept_iflow(records):
     for name in ("camel", "circles"):
@@ -99,6 +114,7 @@ ACCEPTANCE = {
     "04_conditional_flows": accept_conditional_flows,
     "05_gluon_momenta": accept_gluon_momenta,
     "07_iflow": accept_iflow,
+    "06_neutrino_flow": accept_neutrino_flow,
 }
 
 

@@ -220,13 +220,12 @@ class Slow(Gaussian):
 
 
 @pytest.mark.parametrize("seconds, batches, epochs", [(10, 9, 3), (7.8, 7, 2), (4.4, 4, 1), (2.1, 2, 1), (0.1, 1, 1)])
-def test_seconds_is_a_budget_with_validation_included(monkeypatch, seconds, batches, epochs):
+def test_seconds_of_a_clock_are_a_budget_with_validation_included(seconds, batches, epochs):
     flow = Slow(1)
     flow.clock = Clock()
-    monkeypatch.setattr(maximum_likelihood.time, "perf_counter", flow.clock)
     history = training.fit(
         flow, np.random.default_rng(0).normal(size=(40, 1)), validation=(np.zeros((5, 1)), None), seconds=seconds,
-        batch_size=10, learning_rate=0.1, progress=False,
+        clock=flow.clock, batch_size=10, learning_rate=0.1, progress=False,
     )  # fmt: skip
     assert history.stopped_by == "seconds"
     assert sum(gradient for _, gradient in flow.calls) == batches
@@ -368,6 +367,7 @@ REFUSED = [
     (dict(epochs=0), r"epochs: expected an integer of at least 1 or None, got 0"),
     (dict(epochs=2.5), r"epochs: expected an integer"),
     (dict(seconds=-1), r"seconds: expected a positive number or None, got -1"),
+    (dict(clock=10), r"clock: expected a function such as time.process_time, got 10"),
     (dict(batch_size=None), r"batch_size: expected an integer of at least 1, got None"),
     (dict(learning_rate=math.nan), r"learning_rate: expected a positive number, got nan"),
     (dict(schedule="linear"), r"schedule: expected one of \('cosine', 'plateau', None\), got 'linear'"),

@@ -1,0 +1,229 @@
+"""Coordinates of neutrinos from W bosons, in which the mass of the W is itself a coordinate; torch, GeV, c = 1.
+
+A neutrino (massless) and the charged lepton of the same W have the invariant mass
+    m^2 = 2 pT_l pT_nu (cosh d - cos a),   d = eta_nu - eta_l,   a = phi_nu - phi_l.
+At fixed directions m^2 is proportional to pT_nu: so m can replace pT_nu, and what is narrow in nature, the mass, is
+narrow in one coordinate alone. The two neutrinos together make the missing transverse momentum: the azimuth of the
+second is counted from what the first leaves of it. And a transverse momentum, an azimuth and a mass have two solutions
+in eta, at equal distances on both sides of the lepton: for the second neutrino, this distance is the unit.
+"""
+
+import math
+
+import torch
+
+from hepflows.errors import InputError
+
+W_MASS = 80.379  # GeV, as in the simulation (see data/vbs_partons.toml)
+PEAK_WIDTH = 3.0  # GeV: the natural width, 2.085, and the resolution of the leptons
+SMALLEST_UNIT = 0.5  # of distances in eta
+
+_RATIO = W_MASS / PEAK_WIDTH
+_UNIT = W_MASS * PEAK_WIDTH
+_RANGE = math.pi / 2 + math.atan(_RATIO)
+
+
+def wrapped(phi):
+    """The azimuth in [-pi, pi)."""
+    return torch.remainder(phi + math.pi, 2 * math.pi) - math.pi
+
+
+def from_cylinder(pt, eta, phi):
+    """(px, py, pz) on a last axis."""
+    return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi), pt * torch.sinh(eta)), -1)
+
+
+def to_cylinder(momentum):
+    """(pT, eta, phi) of momenta (..., 3)."""
+    px, py, pz = momentum.unbind(-1)
+    pt = torch.hypot(px, py)
+    return pt, torch.asinh(pz / pt), torch.atan2(py, px)
+
+
+def mass_squared(lepton, neutrino):
+    """m^2 = 2 pT_l pT_nu (cosh d - cos a) in GeV^2, of two (pT, eta, phi)."""
+    return 2 * lepton[0] * neutrino[0] * _opening(neutrino[1] - lepton[1], neutrino[2] - lepton[2])
+
+
+def peak_coordinate(log_mass_squared):
+    """w = logit r with r = P(mass^2 < m^2) of a Breit-Wigner of width PEAK_WIDTH, and log dw/d(log m^2).
+
+    r = [arctan x + arctan(M/G)] / [pi/2 + arctan(M/G)],  x = (m^2 - M^2) / (M G): a Breit-Wigner becomes a logistic
+    distribution, and at both ends w follows log m^2, so that no tail runs away.
+    """
+    t = torch.exp(log_mass_squared) / _UNIT
+    x = t - _RATIO
+    below, above = torch.atan2(t, 1 - x * _RATIO), torch.atan2(torch.ones_like(x), x)  # r and 1 - r, times _RANGE
+    log_below, log_above = below.log(), above.log()
+    slope = t.log() - torch.log1p(x * x) + math.log(_RANGE) - log_below - log_above
+    return log_below - log_above, slope
+
+
+def log_mass_squared(w):
+    """The inverse of `peak_coordinate`."""
+    # each half by the side on which it does not cancel
+    low = torch.tan(_RANGE * torch.sigmoid(-w.abs()))
+    of_low = low * (1 + _RATIO**2) / (1 + low * _RATIO)
+    of_high = 1 / low + _RATIO
+    return torch.log(torch.where(w < 0, of_low, of_high) * _UNIT)
+
+
+def left_over(first, event):
+    """(|q|, azimuth of q) of q = missing pT - pT of the first neutrino, whose (pT, eta, phi) is `first`."""
+    qx = event[:, 6] - first[0] * torch.cos(first[2])
+    qy = event[:, 7] - first[0] * torch.sin(first[2])
+    return torch.hypot(qx, qy), torch.atan2(qy, qx)
+
+
+def solution_distance(q, azimuth, event):
+    """Distance in eta from lepton 1, 0 if out of reach, at which a neutrino of pT = q has the mass M with it.
+
+    m^2 = M^2 at d = +- arcosh[M^2 / (2 pT_l q) + cos a], with a the `azimuth` counted from the lepton's.
+    """
+    return _distance(event[:, 3], q, azimuth)
+
+
+def first_neutrino(u, event):
+    """(pT, eta, phi) of the first neutrino from the coordinates u[:, :3]."""
+    return _momentum(u, event[:, 0:3].unbind(1), event[:, 2], 1.0)
+
+
+def second_neutrino(u, event):
+    """(pT, eta, phi) of the second neutrino from all coordinates u."""
+    q, origin = left_over(first_neutrino(u, event), event)
+    return _momentum(u[:, 3:], event[:, 3:6].unbind(1), origin, _unit(q, origin + u[:, 3], event))
+
+
+def room_for_first(azimuth, event):
+    """Where the first neutrino may go if the second is to be possible, (events, 5), from its azimuth from lepton 0.
+
+    What it leaves, q = missing pT - p n, can be a neutrino from a W of mass M if m_T(q, lepton 1) <= M, that is,
+    |q| <= A + q.l with A = M^2 / (2 pT_l) and the lepton's direction l: between the roots p of
+        p^2 (1 - C^2) + 2 p [(A + B) C - missing pT.n] + missing pT^2 - (A + B)^2 = 0,  B = missing pT.l,  C = n.l.
+    Returned: log of both roots in p, the distances in eta at which they make the mass M with lepton 0, and
+    discriminant / (1 + |discriminant|) in units of M^2, negative where resolution leaves no room at all.
+    """
+    phi = event[:, 2] + azimuth
+    along = event[:, 6] * torch.cos(phi) + event[:, 7] * torch.sin(phi)
+    to_lepton = event[:, 6] * torch.cos(event[:, 5]) + event[:, 7] * torch.sin(event[:, 5])
+    cosine = torch.cos(phi - event[:, 5])
+    reach = W_MASS**2 / (2 * event[:, 3]) + to_lepton
+    quadratic = (1 - cosine**2).clamp_min(1e-3)
+    linear = reach * cosine - along
+    discriminant = linear**2 - quadratic * (event[:, 6] ** 2 + event[:, 7] ** 2 - reach**2)
+    root = discriminant.clamp_min(0).sqrt()
+    momenta = [((-linear + sign * root) / quadratic).clamp(1.0, 3000.0) for sign in (-1, 1)]
+    distances = [_distance(event[:, 0], p, azimuth) for p in momenta]
+    scaled = discriminant / W_MASS**2
+    return torch.stack((*(p.log() - 4 for p in momenta), *distances, scaled / (1 + scaled.abs())), 1)
+
+
+def room_for_second(u, event):
+    """What is known of the second neutrino before it is drawn, (events, 12); u[:, :3], or u[:, :4] with its azimuth.
+
+    w and d of the first neutrino, its azimuth (cos, sin), log pT and eta; log |q| of what it leaves (`left_over`), the
+    azimuth from lepton 1 (cos, sin), m_T / M with lepton 1, log of M^2 / (2 pT_l |q|), and the `solution_distance`.
+    The azimuth is that of q until that of the second neutrino is known.
+    """
+    first = first_neutrino(u, event)
+    q, phi = left_over(first, event)
+    azimuth = phi - event[:, 5] + (u[:, 3] if u.shape[1] > 3 else 0)
+    transverse_mass = torch.sqrt(2 * event[:, 3] * q * (1 - torch.cos(azimuth)).clamp_min(0))
+    numbers = (
+        u[:, 1].clamp(-10, 10) / 2,
+        u[:, 2].clamp(-10, 10) / 2,
+        torch.cos(first[2]),
+        torch.sin(first[2]),
+        first[0].log().clamp(-3, 8) - 4,
+        (first[1] / 2).clamp(-4, 4),
+        q.log().clamp(-3, 8) - 4,
+        torch.cos(azimuth),
+        torch.sin(azimuth),
+        (transverse_mass / W_MASS).clamp_max(4),
+        torch.log(W_MASS**2 / (2 * event[:, 3] * q)).clamp(-5, 5),
+        solution_distance(q, azimuth, event),
+    )
+    return torch.stack(numbers, 1)
+
+
+def to_coordinates(neutrinos, event):
+    """(u, log|du/dp|): coordinates (events, 6) of both neutrinos, and log of the Jacobian to (px, py, pz) x 2.
+
+    neutrinos: (events, 2, 3), (px, py, pz) in GeV; neutrino k belongs to lepton k. event: (events, 8), the leptons'
+    pT, eta, phi one after the other and the missing (px, py). u = (azimuth, w, d / s) for each neutrino: the azimuth is
+    counted from the lepton's for the first neutrino, from that of `left_over` for the second; w is the
+    `peak_coordinate` of the W mass; d = eta_nu - eta_l. The unit s is 1 for the first neutrino, and for the second
+    s^2 = SMALLEST_UNIT^2 + `solution_distance`^2. With d^3p = pT^3 cosh(eta) dlog pT deta dphi,
+        log|du/dp| = sum_k [log dw/d(log m^2) - log s - 3 log pT - log cosh eta].
+    Raises InputError for wrong shapes.
+    """
+    _check(neutrinos, (2, 3), "neutrinos")
+    _check(event, (8,), "event")
+    first, second = (to_cylinder(neutrinos[:, k]) for k in (0, 1))
+    q, origin = left_over(first, event)
+    unit = _unit(q, second[2], event)
+    one, one_jacobian = _coordinates(first, event[:, 0:3].unbind(1), event[:, 2], torch.ones_like(unit))
+    two, two_jacobian = _coordinates(second, event[:, 3:6].unbind(1), origin, unit)
+    return torch.stack((*one, *two), 1), one_jacobian + two_jacobian
+
+
+def to_momenta(u, event):
+    """(px, py, pz) of both neutrinos, (events, 2, 3) in GeV: the inverse of `to_coordinates`."""
+    _check(u, (6,), "u")
+    _check(event, (8,), "event")
+    both = first_neutrino(u, event), second_neutrino(u, event)
+    return torch.stack([from_cylinder(*neutrino) for neutrino in both], 1)
+
+
+def generic_coordinates(neutrinos):
+    """(u, log|du/dp|) with u = (log pT, eta, phi) of both neutrinos, (events, 6): what one takes without thinking.
+
+    log|du/dp| = - sum_k [3 log pT + log cosh eta].
+    """
+    _check(neutrinos, (2, 3), "neutrinos")
+    pt, eta, phi = to_cylinder(neutrinos)
+    log_jacobian = -(3 * pt.log() + torch.log(torch.cosh(eta))).sum(1)
+    return torch.stack((pt.log(), eta, phi), 2).flatten(1), log_jacobian
+
+
+def from_generic_coordinates(u):
+    """(px, py, pz) of both neutrinos, (events, 2, 3) in GeV: the inverse of `generic_coordinates`."""
+    _check(u, (6,), "u")
+    log_pt, eta, phi = u.view(-1, 2, 3).unbind(2)
+    return from_cylinder(log_pt.exp(), eta, phi)
+
+
+def _unit(q, phi, event):
+    """s of the second neutrino, at its azimuth phi."""
+    return torch.sqrt(SMALLEST_UNIT**2 + solution_distance(q, phi - event[:, 5], event) ** 2)
+
+
+def _coordinates(neutrino, lepton, origin, unit):
+    """The three coordinates of a neutrino (pT, eta, phi), and log of their Jacobian."""
+    pt, eta, phi = neutrino
+    w, slope = peak_coordinate(torch.log(mass_squared(lepton, neutrino)))
+    log_jacobian = slope - unit.log() - 3 * pt.log() - torch.log(torch.cosh(eta))
+    return (wrapped(phi - origin), w, (eta - lepton[1]) / unit), log_jacobian
+
+
+def _momentum(u, lepton, origin, unit):
+    """(pT, eta, phi) of a neutrino from its three coordinates."""
+    azimuth, w, d = u[:, 0], u[:, 1], u[:, 2] * unit
+    phi = wrapped(origin + azimuth)
+    pt = torch.exp(log_mass_squared(w)) / (2 * lepton[0] * _opening(d, phi - lepton[2]))
+    return pt, lepton[1] + d, phi
+
+
+def _distance(pt_lepton, pt, azimuth):
+    """Distance in eta from a lepton, 0 if out of reach, at which a neutrino of this pT and azimuth has the mass M."""
+    return torch.acosh((W_MASS**2 / (2 * pt_lepton * pt) + torch.cos(azimuth)).clamp(1 + 1e-6, 50))
+
+
+def _opening(d, a):
+    """cosh d - cos a, without cancellation at small angles."""
+    return 2 * (torch.sinh(d / 2) ** 2 + torch.sin(a / 2) ** 2)
+
+
+def _check(values, shape, name):
+    if values.shape[1:] != shape:
+        raise InputError(f"{name}: expected shape (events, {', '.join(map(str, shape))}), got {tuple(values.shape)}")

@@ -1,0 +1,130 @@
+"""The checks of lecture 06 accept right answers in any sensible form, name each typical mistake, and never raise."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import special
+
+from hepflows import exercises
+
+
+def masked_by_hand(scores, filled):
+    weights = np.exp(np.asarray(scores)) * np.asarray(filled)
+    return weights / weights.sum(1, keepdims=True)
+
+
+RIGHT = {
+    "06.rotate": [
+        lambda px, py, phi: (np.cos(phi) * px + np.sin(phi) * py, np.cos(phi) * py - np.sin(phi) * px),
+        lambda px, py, phi: [
+            np.hypot(px, py) * np.cos(np.arctan2(py, px) - phi),
+            np.hypot(px, py) * np.sin(np.arctan2(py, px) - phi),
+        ],
+    ],
+    "06.accumulate": [
+        lambda scores, filled: scores.masked_fill(~filled, -torch.inf).softmax(1),
+        lambda scores, filled: special.softmax(np.where(filled, scores, -np.inf), axis=1),
+        masked_by_hand,
+    ],
+    "06.pt_from_mass": [
+        lambda m, pt, d, a: m**2 / (2 * pt * (np.cosh(d) - np.cos(a))),
+        lambda m, pt, d, a: m**2 / (4 * pt * (np.sinh(d / 2) ** 2 + np.sin(a / 2) ** 2)),
+    ],
+    "06.best_estimates": [
+        lambda draws: (draws.mean(axis=1), np.median(draws, axis=1)),
+        lambda draws: [np.average(draws, 1), np.quantile(draws, 0.5, axis=1)],
+    ],
+}
+
+# exercise, mistake, a word of the hint that names it
+WRONG = [
+    (
+        "06.rotate",
+        lambda px, py, phi: (np.cos(phi) * px - np.sin(phi) * py, np.cos(phi) * py + np.sin(phi) * px),
+        "+phi",
+    ),
+    (
+        "06.rotate",
+        lambda px, py, phi: (np.cos(phi) * px + np.sin(phi) * py, np.sin(phi) * px - np.cos(phi) * py),
+        "reflection",
+    ),
+    (
+        "06.rotate",
+        lambda px, py, phi: (np.cos(phi) * py - np.sin(phi) * px, np.cos(phi) * px + np.sin(phi) * py),
+        "exchanged",
+    ),
+    ("06.rotate", lambda px, py, phi: (px * np.cos(phi), py * np.cos(phi)), "length"),
+    ("06.rotate", lambda px, py, phi: (px, py), "along x"),
+    ("06.rotate", lambda px, py, phi: px, "two values"),
+    ("06.accumulate", lambda scores, filled: special.softmax(np.asarray(scores), axis=1), "mask is not used"),
+    (
+        "06.accumulate",
+        lambda scores, filled: special.softmax(np.asarray(scores), axis=1) * np.asarray(filled),
+        "too late",
+    ),
+    ("06.accumulate", lambda scores, filled: special.softmax(np.asarray(scores) * np.asarray(filled), 1), "exp(0)"),
+    (
+        "06.accumulate",
+        lambda scores, filled: scores.masked_fill(filled, -torch.inf).softmax(1),
+        "kept the empty slots",
+    ),
+    ("06.accumulate", lambda scores, filled: scores.masked_fill(~filled, -torch.inf).softmax(0), "axis 1"),
+    ("06.accumulate", lambda scores, filled: np.full(scores.shape, 0.25), "weight zero"),
+    ("06.accumulate", lambda scores, filled: filled / filled.sum(1)[:, None], "proportion"),
+    ("06.accumulate", lambda scores, filled: scores.softmax(1).sum(1), "shape"),
+    ("06.pt_from_mass", lambda m, pt, d, a: m / (2 * pt * (np.cosh(d) - np.cos(a))), "squared"),
+    ("06.pt_from_mass", lambda m, pt, d, a: m**2 / (pt * (np.cosh(d) - np.cos(a))), "factor of two"),
+    ("06.pt_from_mass", lambda m, pt, d, a: m**2 / (2 * pt * (np.cos(a) - np.cosh(d))), "sign"),
+    ("06.pt_from_mass", lambda m, pt, d, a: m**2 / (2 * pt * (np.cosh(a) - np.cos(d))), "exchanged"),
+    ("06.pt_from_mass", lambda m, pt, d, a: m**2 / (2 * (np.cosh(d) - np.cos(a))), "lepton is missing"),
+    ("06.pt_from_mass", lambda m, pt, d, a: m**2 / (2 * pt), "proportional"),
+    ("06.pt_from_mass", lambda m, pt, d, a: 3.0, "shape"),
+    ("06.best_estimates", lambda draws: (np.median(draws, 1), draws.mean(1)), "exchanged"),
+    ("06.best_estimates", lambda draws: (draws.mean(1), draws.mean(1)), "as many draws"),
+    ("06.best_estimates", lambda draws: (np.median(draws, 1), np.median(draws, 1)), "derivative"),
+    (
+        "06.best_estimates",
+        lambda draws: (np.full(len(draws), draws.mean()), np.full(len(draws), np.median(draws))),
+        "each event",
+    ),
+    ("06.best_estimates", lambda draws: (draws[:, 0], draws[:, 1]), "minimise"),
+    ("06.best_estimates", lambda draws: draws.mean(1), "two values"),
+]
+
+NOT_ATTEMPTED = [..., None, (..., ...), lambda *_: ..., lambda *_: None, lambda *_: (..., 1.0)]
+UNUSABLE = [3, "text", [1, 2], object(), lambda: 1, lambda *_: "text", lambda *_: 1 / 0, np.zeros(3), type]
+
+
+def test_every_exercise_of_the_lecture_is_tested():
+    own = [name for name in exercises.names() if name.startswith("06.")]
+    assert own == sorted(RIGHT) == sorted({name for name, *_ in WRONG})
+
+
+@pytest.mark.parametrize("name, answer", [(name, answer) for name in RIGHT for answer in RIGHT[name]])
+def test_right_answer(name, answer, capsys):
+    exercises.check(name, answer)
+    exercises.check(name, answer, strict=True)
+    assert capsys.readouterr().out == f"{name}: right.\n" * 2
+
+
+@pytest.mark.parametrize("name, answer, word", WRONG)
+def test_mistake_gets_its_hint(name, answer, word, capsys):
+    exercises.check(name, answer)
+    said = capsys.readouterr().out
+    assert said.startswith(f"{name}: not yet. ") and word.lower() in said.lower()
+    with pytest.raises(AssertionError, match="not yet"):
+        exercises.check(name, answer, strict=True)
+
+
+@pytest.mark.parametrize("name", sorted(RIGHT))
+def test_not_attempted_and_unusable_never_stop(name, capsys):
+    for answer in NOT_ATTEMPTED:
+        exercises.check(name, answer)
+        assert capsys.readouterr().out.startswith(f"{name}: not attempted yet")
+        with pytest.raises(AssertionError, match="not attempted"):
+            exercises.check(name, answer, strict=True)
+    for answer in UNUSABLE:
+        exercises.check(name, answer)
+        assert f"{name}: not yet. " in capsys.readouterr().out
+        with pytest.raises(AssertionError, match="not yet"):
+            exercises.check(name, answer, strict=True)
