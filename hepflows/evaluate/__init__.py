@@ -4,6 +4,7 @@ from hepflows.evaluate.coverage import Coverage, central_coverage, highest_densi
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
 from hepflows.evaluate.likelihood import Difference, paired_difference
 from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation, autocorrelation_time
+from hepflows.evaluate.network import DropoutNetwork
 from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
 from hepflows.evaluate.resolution import HalfWidth, half_width
 from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
@@ -13,6 +14,7 @@ __all__ = [
     "AutocorrelationTime",
     "Coverage",
     "Difference",
+    "DropoutNetwork",
     "EffectiveSampleSize",
     "HalfWidth",
     "PitUniformity",
