@@ -7,6 +7,7 @@ from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation,
 from hepflows.evaluate.network import DropoutNetwork
 from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
 from hepflows.evaluate.resolution import HalfWidth, half_width
+from hepflows.evaluate.separation import separation_power
 from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
 from hepflows.evaluate.weights import EffectiveSampleSize, effective_sample_size
 
@@ -30,5 +31,6 @@ __all__ = [
     "paired_difference",
     "pit_uniformity",
     "probability_integral_transform",
+    "separation_power",
     "two_sample_auc",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 from hepflows.errors import InputError
 
 LAYERS = 3
+NO_FRACTION = 1e-30  # of a layer that is lost in rounding
 THRESHOLD = 1e-5  # GeV: smaller deposits count as none
 NOISE = 1e-6  # GeV: largest energy that is added to a voxel
 ENERGY_RANGE = (1.0, 100.0)  # GeV: where showers were simulated
@@ -236,14 +237,14 @@ def to_voxels(features, energies, geometry, alpha=ALPHA, noise=NOISE, threshold=
         raise InputError(f"energies: expected layer energies of at least 0 GeV, got {energies.min():g}")
     found = []
     for layer, energy in zip(geometry.layers(inverse_logit(features, alpha)), energies.T, strict=True):
-        fractions = layer.reshape(len(layer), -1)
-        fractions = fractions / np.maximum(fractions.sum(1, keepdims=True), np.finfo(float).tiny)
+        fractions = np.maximum(layer.reshape(len(layer), -1), NO_FRACTION)
+        fractions /= fractions.sum(1, keepdims=True)
         with_noise = energy[:, None] + fractions.shape[1] * noise / 2
         deposits = above_threshold(fractions * with_noise - noise / 2, threshold)
         brightest = fractions.argmax(1)[:, None]  # the last to vanish, so that no energy is lost
         np.put_along_axis(deposits, brightest, np.take_along_axis(fractions * with_noise, brightest, 1), 1)
         kept = np.where(energy < threshold, 0.0, energy)
-        found.append(deposits * (kept / np.maximum(deposits.sum(1), np.finfo(float).tiny))[:, None])
+        found.append(deposits * (kept / deposits.sum(1))[:, None])
     return np.concatenate(found, axis=1)
 
 
