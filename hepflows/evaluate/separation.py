@@ -32,6 +32,8 @@ def separation_power(reference: ArrayLike, sample: ArrayLike, edges: ArrayLike |
     edges = as_array("edges", edges, (None,))
     if len(edges) < 2 or np.any(np.diff(edges) <= 0):
         raise InputError(f"edges: expected at least two increasing numbers, got {edges.tolist()}")
-    h, g = (np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values) for values in (reference, sample))
+    h, g = (
+        np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values) for values in (reference, sample)
+    )
     filled = h + g > 0
     return float(0.5 * np.sum((h - g)[filled] ** 2 / (h + g)[filled]))

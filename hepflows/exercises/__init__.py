@@ -14,4 +14,14 @@ from hepflows.exercises import (
 )  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
 
-__all__ = ["check", "exercise", "lecture_01", "lecture_02", "lecture_03", "lecture_04", "lecture_05", "lecture_08", "names"]
+__all__ = [
+    "check",
+    "exercise",
+    "lecture_01",
+    "lecture_02",
+    "lecture_03",
+    "lecture_04",
+    "lecture_05",
+    "lecture_08",
+    "names",
+]

@@ -5,7 +5,9 @@ import numpy as np
 from hepflows.exercises.framework import Hint, array, call, exercise, pair, same
 
 
-@exercise("08.layer_energies", hint="u1 is the share of layer 0 in the total; u2 is the share of layer 1 in what is left.")
+@exercise(
+    "08.layer_energies", hint="u1 is the share of layer 0 in the total; u2 is the share of layer 1 in what is left."
+)
 def _layer_energies(answer):
     """(total, u1, u2) -> energies (showers, 3) with E0 = u1 total, E1 = u2 (total - E0)."""
     rng = np.random.default_rng(8)
@@ -31,7 +33,9 @@ def _layer_energies(answer):
     return "u2 = E1 / (E1 + E2), and E1 + E2 is what layer 0 has left over."
 
 
-@exercise("08.post_processing", hint="Divide by the sum, multiply by the energy, cut, and then scale what is left once more.")
+@exercise(
+    "08.post_processing", hint="Divide by the sum, multiply by the energy, cut, and then scale what is left once more."
+)
 def _post_processing(answer):
     """(fractions (showers, voxels), energy (showers,), threshold) -> deposits that add up to the energy, none below it."""
     rng = np.random.default_rng(9)

@@ -225,13 +225,13 @@ def to_features(voxels, rng, geometry, alpha=ALPHA, noise=NOISE):
 
 
 def to_voxels(features, energies, geometry, alpha=ALPHA, noise=NOISE, threshold=THRESHOLD):
-    """Voxels in GeV of features and layer energies (showers, 3): the way back from `to_features`.
+    """Voxels in GeV of features and layer energies (showers, layers): the way back from `to_features`.
 
     Fractions add up to 1 in each layer, the mean noise is taken off, what is below the threshold becomes 0, and the rest
     is scaled to E_i: exactly that is deposited in layer i, or nothing if E_i is below the threshold itself. Raises
     InputError for wrong shapes, numbers that are not finite, and negative layer energies.
     """
-    energies = _array("energies", energies, (None, LAYERS))
+    energies = _array("energies", energies, (None, len(geometry.sizes)))
     features = _array("features", features, (len(energies), geometry.voxels))
     if np.any(energies < 0):
         raise InputError(f"energies: expected layer energies of at least 0 GeV, got {energies.min():g}")

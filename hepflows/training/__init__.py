@@ -1,6 +1,7 @@
 """Training of flows: `fit` is maximum likelihood on samples, `fit_to_target` learns a function, `distill` a flow."""
 
-from hepflows.training.distill import DistillationHistory, distill, student_of
+from hepflows.training.circles import student_of
+from hepflows.training.distill import DistillationHistory, distill
 from hepflows.training.history import History
 from hepflows.training.likelihood import LikelihoodResult, evaluate_nll, evaluation_mode, log_prob_batched
 from hepflows.training.maximum_likelihood import fit

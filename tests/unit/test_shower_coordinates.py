@@ -33,7 +33,9 @@ def test_merging_adds_up_what_lies_in_a_voxel():
     voxels, _ = some_showers(showers.FULL, 20)
     merged = showers.merge(voxels)
     assert merged.shape == (20, 64) == (20, showers.MERGED.voxels)
-    for layer, (fine, coarse) in enumerate(zip(showers.FULL.layers(voxels), showers.MERGED.layers(merged), strict=True)):
+    for layer, (fine, coarse) in enumerate(
+        zip(showers.FULL.layers(voxels), showers.MERGED.layers(merged), strict=True)
+    ):
         x, y = showers.FULL.centres(layer)
         positions = np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2)
         edges = showers.MERGED.x_edges[layer], showers.MERGED.y_edges[layer]
@@ -111,7 +113,9 @@ def test_layer_energies_are_exact_whatever_the_features(geometry):
 def one_shower(**changes):
     voxels = np.full((2, 64), 0.1)
     voxels[1, 5] = changes.get("deposit", 0.1)
-    return voxels[:, : changes.get("voxels", 64)] * changes.get("unit", 1), np.array([20.0, changes.get("energy", 20.0)])
+    return voxels[:, : changes.get("voxels", 64)] * changes.get("unit", 1), np.array(
+        [20.0, changes.get("energy", 20.0)]
+    )
 
 
 def test_a_good_shower_passes():
