@@ -1,8 +1,8 @@
 """Speed of a generated shower of 504 voxels: `python -m benchmarks.showers` (one thread, a few minutes).
 
-The teacher of CaloFlow, drawn from in three ways with the same weights: nflows' inverse, which passes through the whole
-network once for each voxel; our cached inverse; and, beside them, a student of the same size, and our Monte Carlo if
-numba is installed. CPU seconds of one thread, interleaved. The teacher's draws are first checked to be the same numbers.
+The teacher of CaloFlow, drawn from in two ways with the same weights: nflows' inverse, which passes through all
+of the network once for each voxel, and our cached inverse; beside them a student of the same size, and our Monte Carlo
+if numba is installed. CPU seconds of one thread, interleaved. The teacher's draws are first checked to be the same numbers.
 """
 
 import argparse

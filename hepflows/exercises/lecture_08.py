@@ -34,10 +34,10 @@ def _layer_energies(answer):
 
 
 @exercise(
-    "08.post_processing", hint="Divide by the sum, multiply by the energy, cut, and then scale what is left once more."
+    "08.post_processing", hint="Divide by the sum, multiply by the energy, cut, then scale what is left once more."
 )
 def _post_processing(answer):
-    """(fractions (showers, voxels), energy (showers,), threshold) -> deposits that add up to the energy, none below it."""
+    """(fractions (showers, voxels), energy (showers,), threshold) -> deposits that add up to the energy."""
     rng = np.random.default_rng(9)
     fractions = rng.exponential(size=(5, 8)) ** 4 * 1.3
     energy, threshold = np.array([1.0, 5.0, 20.0, 0.7, 60.0]), 0.01

@@ -1,8 +1,8 @@
 """Calorimeter showers as a flow sees them: geometry, the lecture's u-space, noise, logit, thresholds, and the way back.
 
-The calorimeter is CaloGAN's (arXiv:1712.10321), the coordinates are CaloFlow's (arXiv:2106.05285) but for one point: the
-layer energies are those before the noise, so that noise never becomes energy. Energies in GeV, lengths in mm, voxels
-(showers, voxels) layer after layer, as `Geometry` says.
+The calorimeter is CaloGAN's (arXiv:1712.10321), the coordinates are CaloFlow's (arXiv:2106.05285) but for one point:
+the layer energies are those before the noise, so that noise never becomes energy. Energies in GeV, lengths in mm,
+voxels (showers, voxels) layer after layer, as `Geometry` says.
 """
 
 import warnings
@@ -137,7 +137,7 @@ def check_showers(voxels, energy, geometry):
 def check_energy(energy):
     """Incident energies as float64 array (showers,).
 
-    Raises InputError for a wrong shape or energies that are not positive; warns (EnergyRangeWarning) of energies outside
+    Raises InputError for a wrong shape or energies that are not positive; warns (EnergyRangeWarning) of those outside
     of ENERGY_RANGE, at which no shower was simulated: what a flow says there is extrapolation.
     """
     energy = _array("energy", energy, (None,))
@@ -214,10 +214,10 @@ def flow_2_condition(energies, energy):
 
 
 def to_features(voxels, rng, geometry, alpha=ALPHA, noise=NOISE):
-    """What Flow II learns: logits of each layer's voxels, as fractions of the layer, after uniform noise [0, noise] GeV.
+    """What Flow II learns: logits of the voxels as fractions of their layer, after uniform noise [0, noise] GeV.
 
-    `rng`: numpy Generator. A voxel without deposit would be a spike, which no smooth density can follow; the noise gives
-    it a width, and the threshold of `to_voxels` takes it away again.
+    `rng`: numpy Generator. A voxel without deposit would be a spike, which no smooth density can follow; the noise
+    gives it a width, and the threshold of `to_voxels` takes it away again.
     """
     noisy = geometry.layers(voxels + rng.uniform(0.0, noise, np.shape(voxels)))
     fractions = [layer.reshape(len(layer), -1) / layer.sum((1, 2))[:, None] for layer in noisy]
@@ -227,8 +227,8 @@ def to_features(voxels, rng, geometry, alpha=ALPHA, noise=NOISE):
 def to_voxels(features, energies, geometry, alpha=ALPHA, noise=NOISE, threshold=THRESHOLD):
     """Voxels in GeV of features and layer energies (showers, layers): the way back from `to_features`.
 
-    Fractions add up to 1 in each layer, the mean noise is taken off, what is below the threshold becomes 0, and the rest
-    is scaled to E_i: exactly that is deposited in layer i, or nothing if E_i is below the threshold itself. Raises
+    Fractions add up to 1 in each layer, the mean noise is taken off, what is below the threshold becomes 0, and the
+    rest is scaled to E_i: exactly that is deposited in layer i, or nothing if E_i is below the threshold itself. Raises
     InputError for wrong shapes, numbers that are not finite, and negative layer energies.
     """
     energies = _array("energies", energies, (None, len(geometry.sizes)))

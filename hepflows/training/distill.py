@@ -27,8 +27,8 @@ VALIDATION_EVENTS = 2000
 class DistillationHistory:
     """A distillation, epoch by epoch; seconds since its start at the end of the epoch.
 
-    loss_x, loss_z: means over the batches of both directions; kl: KL(student || teacher) in nats on conditions that were
-    held out. stopped_by is "epochs" or "seconds".
+    loss_x, loss_z: means over the batches of both directions; kl: KL(student || teacher) in nats on conditions that
+    were held out. stopped_by is "epochs" or "seconds".
     """
 
     epoch: list[int] = field(default_factory=list)
@@ -65,14 +65,14 @@ def distill(
     """Train an inverse autoregressive flow q to be the inverse of a frozen autoregressive flow p (arXiv:2110.11377).
 
     The student's likelihood of data costs D passes, but its draws cost one, and so does the teacher's likelihood. Two
-    circles are closed, each by one pass of each flow, and (1 - b) L_z + b L_x + k KL is minimised, b = `balance`, k = `kl`:
+    circles are closed, each by one pass of each flow; minimised is (1 - b) L_z + b L_x + k KL, b = `balance`, k = `kl`:
         L_x: data x -> teacher -> z -> student -> x'
         L_z: noise z -> student -> x -> teacher -> z'
         KL(q || p) = <log q(x) - log p(x)> at the student's points x of L_z, where both are known.
     L_x and L_z are squared differences of the two ways at the ends and after every layer, in standardised coordinates.
-    The paper compares the parameters of the splines as well, and only watches KL; here KL is minimised, too, which was
-    measured to need far fewer steps. The student ends in evaluation mode with the weights of the lowest KL on conditions
-    that were held out.
+    The paper compares the parameters of the splines as well, and only watches KL; here KL is minimised, too, which is
+    cheaper, as it is known already. The student ends in evaluation mode with the weights of the lowest KL on
+    conditions that were held out.
 
     Args:
         teacher: a trained `autoregressive_flow`; it is not changed.

@@ -78,6 +78,19 @@ def accept_gluon_momenta(records):
     assert min(records[f"x{i}_ks_p_value"]["value"] for i in (1, 2)) > 1e-4
 
 
+def accept_caloflow(records):
+    assert records["showers_not_finite"]["value"] == 0
+    assert records["cached_largest_difference"]["value"] < 1e-9
+    assert abs(records["auc_control"]["value"] - 0.5) <= 0.015
+    assert records["auc_teacher_unnormalised"]["value"] <= 0.55
+    assert records["auc_teacher_normalised"]["value"] <= 0.57
+    for kind in ("unnormalised", "normalised"):
+        assert records[f"auc_student_{kind}"]["value"] <= records[f"auc_teacher_{kind}"]["value"] + 0.05
+    assert max(records[f"separation_power_layer_{i}"]["value"] for i in range(3)) <= 4e-3
+    assert records["speedup_cached_teacher"]["value"] > 20
+    assert records["speedup_cached_teacher_504_voxels"]["value"] >= 300
+
+
 # What the numbers of a notebook must show in the quick profile, whatever the seed.
 ACCEPTANCE = {
     "01_flow_basics": accept_flow_basics,
@@ -85,6 +98,7 @@ ACCEPTANCE = {
     "03_training_modes": accept_training_modes,
     "04_conditional_flows": accept_conditional_flows,
     "05_gluon_momenta": accept_gluon_momenta,
+    "08_caloflow": accept_caloflow,
 }
 
 
