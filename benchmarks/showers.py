@@ -1,8 +1,8 @@
 """Speed of a generated shower of 504 voxels: `python -m benchmarks.showers` (one thread, a few minutes).
 
-The teacher of CaloFlow, drawn from in two ways with the same weights: nflows' inverse, which passes through all
-of the network once for each voxel, and our cached inverse; beside them a student of the same size, and our Monte Carlo
-if numba is installed. CPU seconds of one thread, interleaved. The teacher's draws are first checked to be the same numbers.
+The teacher of CaloFlow, drawn from in two ways with the same weights: nflows' inverse, which passes through all of the
+network once for each voxel, and our cached inverse; beside them a student of the same size, and our Monte Carlo if
+numba is installed. CPU seconds of one thread, interleaved. That both ways draw the same numbers is checked first.
 """
 
 import argparse
@@ -107,8 +107,8 @@ def measure(hidden, batches, passes_batch):
 
     with torch.no_grad():
         ways = contestants(passes_batch)
-        ways["teacher, cached"](), ways["student"]()  # warm up; the other one takes a minute
-        times = interleaved(ways, 3, 600.0, warm_up=0)
+        ways["teacher, cached"](), ways["student"]()  # warm up; the other one takes a minute, and two rounds must do
+        times = interleaved(ways, 2, 600.0, warm_up=0)
         median, low, high = ratio(times["teacher, D passes"], times["teacher, cached"])
         report["passes"] = {"batch": passes_batch, "ratio": median, "ratio_low": low, "ratio_high": high}
         report["seconds_per_shower"] = {

@@ -21,7 +21,8 @@ def geometry_figure(geometries):
             axis.plot(0, 0, "o", color=COLOURS["flow"], markersize=4)
             a, b = geometry.shapes[layer]
             depth = LAYER_ENDS[layer + 1] - LAYER_ENDS[layer]
-            axis.set(aspect="equal", title=f"layer {layer}, {depth:.0f} mm deep: {a} x {b}", xlabel="y / mm")
+            axis.set(aspect="equal", xlabel="y / mm")
+            axis.set_title(f"layer {layer}: {a} x {b}, {depth:.0f} mm deep", fontsize=10)
         row[0].set_ylabel(f"{name}\nx / mm")
     return figure
 

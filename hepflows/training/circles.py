@@ -7,13 +7,16 @@ from nflows.transforms import InverseTransform, Permutation
 
 from hepflows.errors import InputError
 from hepflows.flows import inverse_autoregressive_flow
+from hepflows.flows.bins import UNIT_SLOPE
 from hepflows.flows.linear import Standardise
+from hepflows.flows.splines import RationalQuadraticSpline
 
 
 def student_of(teacher: torch.nn.Module) -> torch.nn.Module:
-    """An untrained inverse autoregressive flow with the teacher's architecture, permutations and standardisation.
+    """An inverse autoregressive flow with the teacher's architecture, permutations and standardisation, to be trained.
 
-    Raises InputError for a teacher that was not built by `autoregressive_flow` on the real line.
+    It begins with the teacher's networks and the mirror images of its splines, as if z_1 .. z_i-1 were x_1 .. x_i-1:
+    wrong, but a far better start than the identity. Raises InputError for a teacher that was not built by `autoregressive_flow` on the real line.
     """
     name, arguments = getattr(teacher, "recipe", (type(teacher).__name__, {}))
     if name != "autoregressive_flow" or arguments["domain"] != "real":
@@ -22,7 +25,22 @@ def student_of(teacher: torch.nn.Module) -> torch.nn.Module:
     student.layers[0].load_state_dict(teacher.layers[0].state_dict())
     if teacher.context_features:
         student._embedding_net.load_state_dict(teacher._embedding_net.state_dict())
+    for ours, theirs in zip(teacher.layers, student.layers, strict=True):
+        if isinstance(theirs, InverseTransform):
+            network = theirs._transform.network
+            network.load_state_dict(ours.network.state_dict())
+            if isinstance(ours.element, RationalQuadraticSpline):
+                _mirror(network)
     return student
+
+
+@torch.no_grad()
+def _mirror(network):
+    """Let a network give splines with the knots of the inverse: widths become heights, slopes d about 1/d."""
+    bins, features = network.element.bins, network.features
+    for parameter, unit_slope in ((network.output.weight, 0.0), (network.output.bias, UNIT_SLOPE)):
+        widths, heights, slopes = parameter.split([bins * features, bins * features, (bins - 1) * features])
+        parameter.copy_(torch.cat((heights, widths, 2 * unit_slope - slopes)))
 
 
 def blocks_of(teacher, student):

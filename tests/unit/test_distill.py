@@ -6,6 +6,7 @@ import torch
 
 from hepflows import flows, training
 from hepflows.errors import InputError
+from hepflows.flows.bins import UNIT_SLOPE
 from hepflows.training import checkpoint as checkpoints
 from hepflows.training.circles import blocks_of, divergence, student_way, teacher_way
 
@@ -36,6 +37,20 @@ def test_untrained_student_has_the_teachers_frame():
     torch.testing.assert_close(student.layers[0].mean, teacher.layers[0].mean)
     torch.testing.assert_close(student._embedding_net(context), teacher._embedding_net(context))
     assert len(blocks_of(teacher, student)) == 3
+
+
+def test_untrained_student_nearly_inverts_splines_that_depend_on_nothing():
+    teacher = bent_teacher(transforms=1, hidden=(8,))
+    with torch.no_grad():
+        teacher.layers[1].network.output.weight.zero_()
+        slopes = teacher.layers[1].network.output.bias[2 * 8 * 3 :]
+        slopes.fill_(UNIT_SLOPE)  # only there are mirrored slopes exact
+    student = training.student_of(teacher)
+    x, context = data(teacher, 100)
+    # Between the knots the inverse of a rational-quadratic spline is not one.
+    found, expected = student.transform_to_noise(x, context), teacher.transform_to_noise(x, context)
+    assert (found - expected).abs().max() < 0.02
+    assert (expected - teacher.layers[0](x)[0]).abs().max() > 0.2
 
 
 def test_divergence_is_that_of_the_flows_own_densities():
