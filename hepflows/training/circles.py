@@ -16,7 +16,8 @@ def student_of(teacher: torch.nn.Module) -> torch.nn.Module:
     """An inverse autoregressive flow with the teacher's architecture, permutations and standardisation, to be trained.
 
     It begins with the teacher's networks and the mirror images of its splines, as if z_1 .. z_i-1 were x_1 .. x_i-1:
-    wrong, but a far better start than the identity. Raises InputError for a teacher that was not built by `autoregressive_flow` on the real line.
+    wrong, but a far better start than the identity. Raises InputError for a teacher that was not built by
+    `autoregressive_flow` on the real line.
     """
     name, arguments = getattr(teacher, "recipe", (type(teacher).__name__, {}))
     if name != "autoregressive_flow" or arguments["domain"] != "real":
