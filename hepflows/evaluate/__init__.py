@@ -4,8 +4,10 @@ from hepflows.evaluate.coverage import Coverage, central_coverage, highest_densi
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
 from hepflows.evaluate.likelihood import Difference, paired_difference
 from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation, autocorrelation_time
+from hepflows.evaluate.network import DropoutNetwork
 from hepflows.evaluate.pit import PitUniformity, pit_uniformity, probability_integral_transform
 from hepflows.evaluate.resolution import HalfWidth, half_width
+from hepflows.evaluate.separation import separation_power
 from hepflows.evaluate.two_sample import TwoSampleResult, two_sample_auc
 from hepflows.evaluate.unweighting import (
     accept_reject,
@@ -19,6 +21,7 @@ __all__ = [
     "AutocorrelationTime",
     "Coverage",
     "Difference",
+    "DropoutNetwork",
     "EffectiveSampleSize",
     "HalfWidth",
     "PitUniformity",
@@ -37,6 +40,7 @@ __all__ = [
     "paired_difference",
     "pit_uniformity",
     "probability_integral_transform",
+    "separation_power",
     "two_sample_auc",
     "unweighting_efficiency",
 ]

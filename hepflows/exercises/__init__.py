@@ -12,6 +12,7 @@ from hepflows.exercises import (
     lecture_05,
     lecture_07,
     lecture_06,
+    lecture_08,
 )  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
 
@@ -25,5 +26,6 @@ __all__ = [
     "lecture_05",
     "lecture_07",
     "lecture_06",
+    "lecture_08",
     "names",
 ]

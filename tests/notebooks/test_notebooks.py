@@ -91,6 +91,19 @@ def accept_neutrino_flow(records):
     assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15
     assert records["phi_seam_ks_p_value"]["value"] > 1e-4
     assert "pretraining_gain_nll" in records
+def accept_caloflow(records):
+    assert records["showers_not_finite"]["value"] == 0
+    assert records["cached_largest_difference"]["value"] < 1e-9
+    assert abs(records["auc_control"]["value"] - 0.5) <= 0.015
+    # An AUC has an error of 0.006 here: bounds are two of them wide, and those of the student, a difference, three.
+    assert records["auc_teacher_unnormalised"]["value"] <= 0.55 + 0.012
+    assert records["auc_teacher_normalised"]["value"] <= 0.57 + 0.012
+    for kind, lost in (("unnormalised", 0.05), ("normalised", 0.10)):
+        assert records[f"auc_student_{kind}"]["value"] <= records[f"auc_teacher_{kind}"]["value"] + lost + 0.02
+    assert records["auc_layer_2_with_noise"]["value"] < records["auc_layer_2_without_noise"]["value"] - 0.02
+    assert max(records[f"separation_power_layer_{i}"]["value"] for i in range(3)) <= 4e-3
+    assert records["speedup_cached_teacher"]["value"] > 20
+    assert records["speedup_cached_teacher_504_voxels"]["value"] >= 300
 
 
 # What the numbers of a notebook must show in the quick profile, whatever the seed.
@@ -115,6 +128,7 @@ ACCEPTANCE = {
     "05_gluon_momenta": accept_gluon_momenta,
     "07_iflow": accept_iflow,
     "06_neutrino_flow": accept_neutrino_flow,
+    "08_caloflow": accept_caloflow,
 }
 
 
