@@ -10,8 +10,8 @@ from hepflows.exercises import (
     lecture_03,
     lecture_04,
     lecture_05,
-    lecture_07,
     lecture_06,
+    lecture_07,
     lecture_08,
 )  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
@@ -24,8 +24,8 @@ __all__ = [
     "lecture_03",
     "lecture_04",
     "lecture_05",
-    "lecture_07",
     "lecture_06",
+    "lecture_07",
     "lecture_08",
     "names",
 ]

@@ -91,6 +91,8 @@ def accept_neutrino_flow(records):
     assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15
     assert records["phi_seam_ks_p_value"]["value"] > 1e-4
     assert "pretraining_gain_nll" in records
+
+
 def accept_caloflow(records):
     assert records["showers_not_finite"]["value"] == 0
     assert records["cached_largest_difference"]["value"] < 1e-9

@@ -1,9 +1,6 @@
-"""The checks of lecture 07 accept right answers in any sensible form, name each typical mistake, and never raise."""
+"""Answers to the exercises of lecture 07."""
 
 import numpy as np
-import pytest
-
-from hepflows import exercises
 
 
 def importance(f, q):
@@ -35,27 +32,3 @@ WRONG = [
     ("07.chi2", lambda i, s: chi2(i, s) * (len(i) - 1) / len(i), "K - 1, not by K"),
     ("07.chi2", lambda i, s: i.mean(), "quare the pulls"),
 ]
-
-
-@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers])
-def test_right_answers_pass(name, answer, capsys):
-    exercises.check(name, answer, strict=True)
-    assert capsys.readouterr().out == f"{name}: right.\n"
-
-
-@pytest.mark.parametrize(("name", "answer", "word"), WRONG)
-def test_mistakes_are_named(name, answer, word, capsys):
-    exercises.check(name, answer)
-    said = capsys.readouterr().out
-    assert said.startswith(f"{name}: not yet.") and word in said
-    with pytest.raises(AssertionError, match="not yet"):
-        exercises.check(name, answer, strict=True)
-
-
-@pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize(
-    "answer", [lambda *inputs: ..., lambda *inputs: "x", lambda *inputs: 1 / 0, None, 3, lambda: 1]
-)
-def test_anything_is_answered(name, answer, capsys):
-    exercises.check(name, answer)
-    assert "not" in capsys.readouterr().out
