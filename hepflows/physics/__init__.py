@@ -1,1 +1,1 @@
-"""Physics that the notebooks share: kinematics, phase space, amplitudes, parton densities and the integrands made of them."""
+"""Physics that the notebooks share: kinematics, parton densities, phase space, amplitudes and integrands."""
