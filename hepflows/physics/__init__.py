@@ -1,1 +1,1 @@
-"""Physics that the notebooks share: kinematics, phase space, amplitudes, parton densities, and integrands of them."""
+"""Physics that the notebooks share: kinematics, parton densities, phase space, amplitudes and integrands."""
