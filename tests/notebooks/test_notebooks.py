@@ -85,7 +85,7 @@ def accept_neutrino_flow(records):
     for name in ("baseline_affine_nll", "baseline_nsf_nll"):
         assert records["test_nll"]["value"] < records[name]["value"]
     assert records["coverage_68_min"]["value"] >= 0.665
-    assert records["coverage_68_max"]["value"] <= 0.71  # p_z: a little too wide after a short training
+    assert records["coverage_68_max"]["value"] <= 0.71  # p_z: the posterior is a little too wide
     assert records["two_sample_auc"]["value"] <= 0.55
     assert abs(records["w_mass_median_shift_gev"]["value"]) <= 1.5
     assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15
