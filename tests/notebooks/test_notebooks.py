@@ -85,7 +85,7 @@ def accept_neutrino_flow(records):
     for name in ("baseline_affine_nll", "baseline_nsf_nll"):
         assert records["test_nll"]["value"] < records[name]["value"]
     assert records["coverage_68_min"]["value"] >= 0.665
-    assert records["coverage_68_max"]["value"] <= 0.71  # p_z: the posterior is a little too wide
+    assert records["coverage_68_max"]["value"] <= 0.71  # p_z: the posterior is a little too wide; 0.695 is the aim
     assert records["two_sample_auc"]["value"] <= 0.55
     assert abs(records["w_mass_median_shift_gev"]["value"]) <= 1.5
     assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15
@@ -97,7 +97,8 @@ def accept_caloflow(records):
     assert records["showers_not_finite"]["value"] == 0
     assert records["cached_largest_difference"]["value"] < 1e-9
     assert abs(records["auc_control"]["value"] - 0.5) <= 0.015
-    # An AUC has an error of 0.006 here: bounds are two of them wide, and those of the student, a difference, three.
+    # An AUC has an error of 0.006 here: the teacher's bounds are two of them wider than .55 and .57. The student's aim,
+    # within 0.05 of its teacher, is not reached yet for normalised showers.
     assert records["auc_teacher_unnormalised"]["value"] <= 0.55 + 0.012
     assert records["auc_teacher_normalised"]["value"] <= 0.57 + 0.012
     for kind, lost in (("unnormalised", 0.05), ("normalised", 0.10)):
@@ -108,7 +109,6 @@ def accept_caloflow(records):
     assert records["speedup_cached_teacher_504_voxels"]["value"] >= 300
 
 
-# What the numbers of a notebook must show in the quick profile, whatever the seed.
 def accept_iflow(records):
     for name in ("camel", "circles"):
         integral = records[f"integral_{name}"]
@@ -122,6 +122,7 @@ def accept_iflow(records):
     assert records["gain_of_reuse"]["value"] > 1.5
 
 
+# What the numbers of a notebook must show in the quick profile, whatever the seed.
 ACCEPTANCE = {
     "01_flow_basics": accept_flow_basics,
     "02_coupling_vs_autoregressive": accept_coupling_vs_autoregressive,
