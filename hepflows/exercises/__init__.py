@@ -10,7 +10,18 @@ from hepflows.exercises import (
     lecture_03,
     lecture_04,
     lecture_05,
+    lecture_09,
 )  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
 
-__all__ = ["check", "exercise", "lecture_01", "lecture_02", "lecture_03", "lecture_04", "lecture_05", "names"]
+__all__ = [
+    "check",
+    "exercise",
+    "lecture_01",
+    "lecture_02",
+    "lecture_03",
+    "lecture_04",
+    "lecture_05",
+    "lecture_09",
+    "names",
+]
