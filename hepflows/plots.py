@@ -205,3 +205,53 @@ def pit_histogram(axes, uniformity, feature, label, **style):
         **style,
     )
     axes.set(xlabel="PIT", ylabel="events / uniform")
+
+
+def spectrum(axes, counts, edges, window, expected):
+    """Events per unit of mass with their errors, the expected ones, and the window in which a signal is sought."""
+    widths, centres = np.diff(edges), (edges[1:] + edges[:-1]) / 2
+    axes.errorbar(
+        centres, counts / widths, np.sqrt(counts) / widths, fmt="o", markersize=4, color=COLOURS["truth"], label="data"
+    )
+    axes.stairs(expected / widths, edges, color=COLOURS["flow"], linewidth=1.8, label="expected from the side bands")
+    axes.axvspan(*window, color=COLOURS["reference"], alpha=0.2, linewidth=0, label="signal region")
+    axes.set(xlabel="$m_{JJ}$ / TeV", ylabel="events / TeV")
+    axes.legend()
+
+
+def feature_histograms(samples, labels, bins=40):
+    """One panel for each feature: densities of two samples, {name: (n, d)}, the first filled. Returns the figure."""
+    figure, axes = plt.subplots(1, len(labels), figsize=(2.4 * len(labels), 2.8))
+    for feature, (panel, label) in enumerate(zip(axes, labels, strict=True)):
+        edges = np.linspace(0, np.quantile(next(iter(samples.values()))[:, feature], 0.995), bins + 1)
+        for (name, values), colour in zip(samples.items(), ("truth", "flow"), strict=True):
+            density = np.histogram(values[:, feature], edges, density=True)[0]
+            style = dict(fill=True, alpha=0.4) if colour == "truth" else dict(linewidth=1.8)
+            panel.stairs(density, edges, color=COLOURS[colour], label=name, **style)
+        panel.set(xlabel=label, yticks=[])
+    axes[0].set_ylabel("density")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def improvement_curves(axes, curves):
+    """SIC against background efficiency with the error of the test events, {name: SignificanceImprovement}."""
+    for number, (name, sic) in enumerate(curves.items()):
+        x, y = sic.background_efficiency, sic.improvement
+        (line,) = axes.plot(x, y, "-" if number < 5 else "--", label=name)
+        axes.fill_between(x, y - sic.uncertainty, y + sic.uncertainty, color=line.get_color(), alpha=0.15, linewidth=0)
+    events = sic.background_events[0] / x[0]
+    above = axes.secondary_xaxis("top", functions=(lambda rate: rate * events, lambda count: count / events))
+    above.set_xlabel("background events that pass")
+    axes.set(xscale="log", xlabel="background efficiency FPR", ylabel=r"SIC = TPR / $\sqrt{\mathrm{FPR}}$")
+    axes.legend(fontsize=9)
+
+
+def significances(axes, samples):
+    """Histograms of Z without a signal, {name: (toys,)}, beside the standard normal density they should follow."""
+    edges = np.linspace(-4, 8, 25)
+    for (name, z), colour in zip(samples.items(), ("baseline", "flow"), strict=True):
+        axes.stairs(np.histogram(z, edges)[0], edges, color=COLOURS[colour], fill=True, alpha=0.5, label=name)
+    normal = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi) * len(z) * np.diff(edges)[0]
+    axes.plot(edges, normal, color=COLOURS["reference"], label="standard normal")
+    axes.set(xlabel="Z without a signal", ylabel="pseudo-experiments")

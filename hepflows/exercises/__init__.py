@@ -13,6 +13,7 @@ from hepflows.exercises import (
     lecture_06,
     lecture_07,
     lecture_08,
+    lecture_09,
 )  # they register their exercises
 from hepflows.exercises.framework import check, exercise, names
 
@@ -27,5 +28,6 @@ __all__ = [
     "lecture_06",
     "lecture_07",
     "lecture_08",
+    "lecture_09",
     "names",
 ]

@@ -10,6 +10,7 @@ from hepflows.flows.base import StandardNormal, UniformBox
 from hepflows.flows.coupling import Coupling
 from hepflows.flows.flow import Flow, read_file
 from hepflows.flows.linear import LearnableLinear, SoftPermutation, random_permutation, reversal
+from hepflows.flows.marginals import NormalMarginals
 from hepflows.flows.splines import CircularSpline, RationalQuadraticSpline, UnitSpline
 
 DOMAINS = ("real", "unit", "circle")
@@ -25,6 +26,7 @@ def coupling_flow(
     hidden=(64, 64),
     permutation="random",
     domain="real",
+    marginals=None,
     seed=0,
 ):
     """Flow of coupling transforms (arXiv:1410.8516): density and sampling equally fast, one pass each.
@@ -35,6 +37,10 @@ def coupling_flow(
     the layers: "reverse", "random" (with `seed`), "learnable" (linear), "soft" (learnable rotation of the unit box,
     before the first layer too) or "none"; `domain` of x: "real" (normal latent density), "unit" (the box [0, 1]^D) or
     "circle" (angles in [-pi, pi]), both with a uniform latent density. Raises InputError for bad arguments.
+    the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none"; `domain` of x: "real" (normal latent
+    density), "unit" (the box [0, 1]^D) or "circle" (angles in [-pi, pi]), both with a uniform latent density;
+    `marginals`: knots of a spline that first makes each feature normal by itself (`NormalMarginals`, set by
+    `standardise_from`), or None. Raises InputError for bad arguments.
     """
     return _build("coupling_flow", locals())
 
@@ -48,6 +54,7 @@ def autoregressive_flow(
     hidden=(64, 64),
     permutation="reverse",
     domain="real",
+    marginals=None,
     seed=0,
 ):
     """Masked autoregressive flow (MAF, arXiv:1705.07057): density in one pass, sampling feature by feature.
@@ -66,6 +73,7 @@ def inverse_autoregressive_flow(
     hidden=(64, 64),
     permutation="reverse",
     domain="real",
+    marginals=None,
     seed=0,
 ):
     """Inverse autoregressive flow (IAF, arXiv:1606.04934): sampling in one pass, density feature by feature.
@@ -81,6 +89,7 @@ def load(path, flow=None, device="cpu"):
     Raises DataError for an unreadable file and InputError, naming the arguments that differ, for another architecture.
     """
     name, arguments, state = read_file(path, device)
+    arguments = {"marginals": None, **arguments}  # a file can be older than this argument
     if name not in _LAYERS:
         raise DataError(f"path: expected a flow built by one of {', '.join(_LAYERS)}, got {name!r}")
     if flow is None:
@@ -129,6 +138,8 @@ def _build(name, arguments):
         if (number > 0 or arguments["permutation"] == "soft") and arguments["permutation"] != "none":
             layers.append(_permutation(arguments["permutation"], features, generator, name == "coupling_flow"))
         layers.append(_LAYERS[name](element, features=features, context=context, hidden=hidden))
+    if arguments["marginals"] is not None:
+        layers.insert(0, NormalMarginals(features, arguments["marginals"]))
     return Flow(layers, base, features, context, (name, arguments))
 
 
@@ -167,6 +178,10 @@ def _check(arguments):
     if arguments["permutation"] == "soft" and arguments["domain"] != "unit":
         raise InputError(f"permutation: expected 'soft' on the domain 'unit' only, got {arguments['domain']!r}")
     if arguments["domain"] != "real":
+        if arguments["marginals"] is not None:
+            raise InputError(
+                f"marginals: expected None on the domain {arguments['domain']!r}, got {arguments['marginals']!r}"
+            )
         if arguments["spline"] is None:
             raise InputError(f"spline: expected a number of bins on the domain {arguments['domain']!r}, got None")
         if arguments["permutation"] == "learnable":

@@ -10,6 +10,7 @@ from nflows.transforms import CompositeTransform
 from hepflows.errors import DataError, InputError
 from hepflows.flows.base import StandardNormal
 from hepflows.flows.linear import Standardise, StandardiseContext
+from hepflows.flows.marginals import NormalMarginals
 from hepflows.flows.splines import RationalQuadraticSpline
 
 FILE_FORMAT = "hepflows-flow-1"
@@ -47,10 +48,13 @@ class Flow(NflowsFlow):
     def standardise_from(self, features, context=None):
         """Set mean and scale of features (events, D) and context (events, C) inside the flow; returns the flow.
 
-        Features of a bounded domain stay as they are.
+        Features of a bounded domain stay as they are. A flow with `marginals` takes the features' quantiles, too.
         """
         if isinstance(self.layers[0], Standardise):
             self.layers[0].set_from(features, "features")
+        if any(isinstance(layer, NormalMarginals) for layer in self.layers[1:2]):
+            standardised = self.layers[0].forward(torch.as_tensor(features).to(self.layers[0].mean))[0]
+            self.layers[1].set_from(standardised, "features")
         if (context is None) != (not self.context_features):
             raise InputError(f"context: expected {self._expected_context()}, got {_shape(context)}")
         if context is not None:

@@ -122,6 +122,19 @@ def accept_iflow(records):
     assert records["gain_of_reuse"]["value"] > 1.5
 
 
+def accept_cathode(records):
+    value = {name: record["value"] for name, record in records.items()}
+    assert value["template_auc"] <= 0.52
+    assert abs(value["density_integral"] - 1) <= 4 * records["density_integral"]["uncertainty"] + 0.005
+    # One injection of 360 signal events scatters: these hold for any, finer orders need the median of several.
+    assert value["sic_1e_3_supervised"] > value["sic_1e_3_cathode"] > 3
+    assert value["sic_1e_3_cathode_shifted"] > 2 * value["sic_1e_3_cwola_shifted"]
+    assert value["signal_z_1e_2"] > 3
+    for efficiency in ("1e_1", "1e_2", "1e_3"):  # stored: the same in every run; three standard errors of 20 toys
+        assert abs(value[f"null_z_mean_{efficiency}"]) <= 3 / math.sqrt(20)
+        assert abs(value[f"null_z_width_{efficiency}"] - 1) <= 3 / math.sqrt(38)
+
+
 # What the numbers of a notebook must show in the quick profile, whatever the seed.
 ACCEPTANCE = {
     "01_flow_basics": accept_flow_basics,
@@ -129,9 +142,10 @@ ACCEPTANCE = {
     "03_training_modes": accept_training_modes,
     "04_conditional_flows": accept_conditional_flows,
     "05_gluon_momenta": accept_gluon_momenta,
-    "07_iflow": accept_iflow,
     "06_neutrino_flow": accept_neutrino_flow,
+    "07_iflow": accept_iflow,
     "08_caloflow": accept_caloflow,
+    "09_cathode": accept_cathode,
 }
 
 

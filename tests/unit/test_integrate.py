@@ -63,3 +63,22 @@ def test_large_logarithms_do_not_overflow():
 def test_bad_input_is_named(log_f, log_q, words):
     with pytest.raises(InputError, match=words):
         integrate.importance_sampling(log_f, log_q)
+
+
+def test_density_integral_of_a_correlated_normal(rng):
+    covariance = np.array([[1.0, 0.6], [0.6, 2.0]])
+    normal = stats.multivariate_normal([3.0, -1.0], covariance)
+    result = integrate.density_integral(normal.logpdf, normal.rvs(50_000, random_state=rng), count=40_000, rng=rng)
+    assert result.uncertainty < 0.01
+    assert abs(result.value - 1) < 4 * result.uncertainty + 1e-3  # a thousandth lies outside of the box
+    wrong = integrate.density_integral(
+        lambda x: normal.logpdf(x) + 0.3, normal.rvs(50_000, random_state=rng), count=40_000, rng=rng
+    )
+    assert wrong.value == pytest.approx(math.exp(0.3), rel=0.02)
+
+
+def test_density_integral_names_bad_input(rng):
+    with pytest.raises(InputError, match="uniform: expected a fraction"):
+        integrate.density_integral(lambda x: x[:, 0], rng.normal(size=(10, 2)), uniform=0)
+    with pytest.raises(InputError, match="events: expected values that vary"):
+        integrate.density_integral(lambda x: x[:, 0], np.ones((10, 2)))
