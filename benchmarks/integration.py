@@ -128,6 +128,7 @@ def measure(name, method, seed):
         "efficiency_a": unweighting_efficiency(drawn, bootstrap_maximum(drawn)),
         "efficiency_b": unweighting_efficiency(drawn, overweight_maximum(drawn)),
         "seconds": round(seconds, 2),
+        "commit": provenance.commit(),
     }
 
 
@@ -169,7 +170,6 @@ def run(names, methods, seeds, out):
         report = {
             "hardware": provenance.hardware("cpu", None, 1),
             "versions": provenance.versions() | {peer: provenance.version(peer) for peer in ("vegas", "madnis")},
-            "commit": provenance.commit(),
             "rows": rows,
         }
         records.write_atomically(out, json.dumps(report, indent=1) + "\n")
