@@ -55,12 +55,11 @@ class DropoutNetwork(ClassifierMixin, BaseEstimator):
         with torch.random.fork_rng(devices=[]):  # dropout and the layers draw from the global generator
             torch.manual_seed(self.random_state)
             order = torch.randperm(len(events))
-            held_out = int(self.validation * len(events))
-            self._train(events[order[held_out:]], labels[order[held_out:]], events[order[:held_out]], order, labels)
+            held_out, kept = order.tensor_split([int(self.validation * len(events))])
+            self._train(events[kept], labels[kept], events[held_out], labels[held_out])
         return self
 
-    def _train(self, events, labels, validation, order, all_labels):
-        validation_labels = all_labels[order[: len(validation)]]
+    def _train(self, events, labels, validation, validation_labels):
         width = self.units
         self.network_ = network = nn.Sequential(
             *[nn.Linear(events.shape[1], width), nn.LeakyReLU(), nn.Dropout(self.dropout)],

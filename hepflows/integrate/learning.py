@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn.utils import clip_grad_norm_
 
@@ -12,6 +10,7 @@ from hepflows.integrate.proposal import Proposal
 from hepflows.integrate.replay import Replay
 from hepflows.integrate.settings import TrainingSettings
 from hepflows.training.nonfinite import NonFiniteLoss
+from hepflows.training.schedule import set_cosine_rate
 
 
 class Learner:
@@ -51,8 +50,7 @@ class Learner:
             rows = rows[self.settings.batch_size :]
 
     def _take(self, value):
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * (1 + math.cos(math.pi * self.step / self.total)) / 2
+        set_cosine_rate(self.optimizer, self.settings.learning_rate, self.step / self.total)
         self.optimizer.zero_grad()
         value.backward()
         norm = clip_grad_norm_(self.parameters, self.settings.clip_norm)

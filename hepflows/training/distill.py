@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from numpy.typing import ArrayLike
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from hepflows.errors import InputError
@@ -18,6 +17,7 @@ from hepflows.training import checkpoint as checkpoints
 from hepflows.training.circles import blocks_of, distance, divergence, student_way, teacher_way
 from hepflows.training.likelihood import as_rows
 from hepflows.training.nonfinite import NonFiniteLoss
+from hepflows.training.schedule import fraction_done, moving_average, set_cosine_rate
 from hepflows.training.settings import checked_settings
 
 VALIDATION_EVENTS = 2000
@@ -140,7 +140,7 @@ class _Run:
         self.optimizer = torch.optim.Adam(self.parameters, lr=settings["learning_rate"], fused=fused)
         self.averaged = None
         if settings["average"] is not None:
-            self.averaged = AveragedModel(student, multi_avg_fn=self._update_average)
+            self.averaged = moving_average(student, settings["average"], lambda: self.steps)
         self.history = DistillationHistory()
         self.best_kl, self.best_weights = math.inf, None
         self.steps, self.checkpoint = 0, None
@@ -152,8 +152,8 @@ class _Run:
         frozen = [(parameter, parameter.requires_grad) for parameter in self.teacher.parameters()]
         for parameter, _ in frozen:
             parameter.requires_grad_(False)
-        total = settings["epochs"] and settings["epochs"] * self.batches
-        bar = tqdm(total=total, initial=self.steps, unit="batch", **({} if progress else {"disable": True}))
+        self.total_steps = settings["epochs"] and settings["epochs"] * self.batches
+        bar = tqdm(total=self.total_steps, initial=self.steps, unit="batch", **({} if progress else {"disable": True}))
         try:
             while history.stopped_by is None:
                 self._train_one_epoch(bar)
@@ -233,17 +233,8 @@ class _Run:
 
     def _schedule_learning_rate(self):
         if self.settings["schedule"] == "cosine":
-            epochs, seconds = self.settings["epochs"], self.settings["seconds"]
-            done = max(
-                self.steps / (epochs * self.batches) if epochs else 0.0,
-                min(1.0, self._elapsed() / seconds) if seconds else 0.0,
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.settings["learning_rate"] * (1 + math.cos(math.pi * done)) / 2
-
-    def _update_average(self, averaged, current, _):
-        decay = min(self.settings["average"], self.steps / (self.steps + 10))
-        get_ema_multi_avg_fn(decay)(averaged, current, _)
+            done = fraction_done(self.steps, self.total_steps, self._elapsed(), self.settings["seconds"])
+            set_cosine_rate(self.optimizer, self.settings["learning_rate"], done)
 
     def _elapsed(self):
         return time.perf_counter() - self.started

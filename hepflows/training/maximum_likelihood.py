@@ -11,7 +11,6 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from hepflows.errors import InputError
@@ -20,6 +19,7 @@ from hepflows.training.history import History
 from hepflows.training.likelihood import log_prob
 from hepflows.training.nonfinite import explain
 from hepflows.training.samples import Samples
+from hepflows.training.schedule import fraction_done, moving_average, set_cosine_rate
 from hepflows.training.settings import checked_settings
 
 PLATEAU_PATIENCE = 5  # epochs without improvement before the learning rate is halved
@@ -127,7 +127,7 @@ class _Run:
             self.plateau = ReduceLROnPlateau(self.optimizer, factor=0.5, patience=PLATEAU_PATIENCE)
         self.averaged = None
         if settings["average"] is not None:
-            self.averaged = AveragedModel(flow, multi_avg_fn=self._update_average)
+            self.averaged = moving_average(flow, settings["average"], lambda: self.steps)
         self.checkpoint = None
         if checkpoint is not None:
             self._resume(Path(checkpoint))
@@ -217,13 +217,9 @@ class _Run:
 
     def _schedule_learning_rate(self, batches):
         if self.settings["schedule"] == "cosine":
-            epochs, seconds = self.settings["epochs"], self.settings["seconds"]
-            done = max(
-                self.steps / (epochs * batches) if epochs else 0.0,
-                min(1.0, self._elapsed() / seconds) if seconds else 0.0,
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.settings["learning_rate"] * (1 + math.cos(math.pi * done)) / 2
+            total = self.settings["epochs"] and self.settings["epochs"] * batches
+            done = fraction_done(self.steps, total, self._elapsed(), self.settings["seconds"])
+            set_cosine_rate(self.optimizer, self.settings["learning_rate"], done)
         return self.optimizer.param_groups[0]["lr"]
 
     def _check(self, unchecked, epoch, number, batches):
@@ -237,10 +233,6 @@ class _Run:
         if self.sound_weights is not None:
             self.sound_weights = _weights(self.flow)
         unchecked.clear()
-
-    def _update_average(self, averaged, current, _):
-        decay = min(self.settings["average"], self.steps / (self.steps + 10))
-        get_ema_multi_avg_fn(decay)(averaged, current, _)
 
     def _elapsed(self):
         return self.clock() - self.started

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from hepflows.errors import InputError
 from hepflows.training.nonfinite import NonFiniteLoss
+from hepflows.training.schedule import fraction_done, set_cosine_rate
 from hepflows.training.settings import checked_settings
 
 DIVERGENCES = ("reverse_kl", "weighted_kl", "chi2")
@@ -174,11 +175,9 @@ class _Run:
 
     def _schedule_learning_rate(self):
         if self.settings["schedule"] == "cosine":
-            seconds = self.settings["seconds"]
-            elapsed = min(1.0, (time.perf_counter() - self.started) / seconds) if seconds else 0.0
-            done = max((self.step - 1) / self.settings["steps"], elapsed)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.settings["learning_rate"] * (1 + math.cos(math.pi * done)) / 2
+            elapsed = time.perf_counter() - self.started
+            done = fraction_done(self.step - 1, self.settings["steps"], elapsed, self.settings["seconds"])
+            set_cosine_rate(self.optimizer, self.settings["learning_rate"], done)
 
     def _through_points(self):
         """KL(q || p) - log I: the gradient takes the way through the points into f."""
