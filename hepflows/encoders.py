@@ -78,18 +78,33 @@ class Block(nn.Module):
 class EncodedFlow(nn.Module):
     """p(x | event) = p(x | given quantities, summary of the objects): encoder and flow, trained as one.
 
-    The context is one row of numbers for each event: `given` quantities, which reach the flow as they are, then the
-    tokens of the encoder, unrolled. The flow's context is the given quantities, then the summary.
+    The context is one row of numbers for each event: `given` quantities, then the tokens of the encoder, unrolled. The
+    flow's context c is the given quantities, then the summary. With `mixed` > 0 the last `mixed` given quantities and
+    the summary first pass a residual network, c + network(c), which begins as the identity: what one factor of a
+    chained flow learns to see in them, all others see, too. The quantities before them reach the flow as they are.
+    Raises InputError if more are to be mixed than are given.
     """
 
-    def __init__(self, encoder, flow, given):
+    def __init__(self, encoder, flow, given, mixed=0, hidden=128):
         super().__init__()
-        self.encoder, self.flow, self.given = encoder, flow, given
+        if not 0 <= mixed <= given:
+            raise InputError(f"mixed: expected 0 to {given}, the quantities given, got {mixed}")
+        self.encoder, self.flow, self.given, self.untouched = encoder, flow, given, given - mixed
+        self.mix = None
+        if mixed:
+            numbers = mixed + encoder.outputs
+            self.mix = nn.Sequential(nn.Linear(numbers, hidden), nn.ReLU(), nn.Linear(hidden, numbers))
+            nn.init.zeros_(self.mix[2].weight)
+            nn.init.zeros_(self.mix[2].bias)
 
     def encode(self, context):
         """The flow's context (events, given + outputs)."""
         tokens = context[:, self.given :].unflatten(1, (-1, self.encoder.kinds + self.encoder.features))
-        return torch.cat((context[:, : self.given], self.encoder(tokens)), 1)
+        known = torch.cat((context[:, : self.given], self.encoder(tokens)), 1)
+        if self.mix is None:
+            return known
+        untouched, mixed = known[:, : self.untouched], known[:, self.untouched :]
+        return torch.cat((untouched, mixed + self.mix(mixed)), 1)
 
     def log_prob(self, inputs, context):
         """log p(x | event) in nats, shape (events,)."""

@@ -3,6 +3,7 @@
 from hepflows.evaluate.bump_hunt import WindowScan, largest_excess_in_toys, scan_windows
 from hepflows.evaluate.counting import Excess, excess, global_p_value, independent_windows_p_value
 from hepflows.evaluate.coverage import Coverage, central_coverage, highest_density_coverage
+from hepflows.evaluate.crps import crps
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
 from hepflows.evaluate.likelihood import Difference, paired_difference
 from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation, autocorrelation_time
@@ -46,6 +47,7 @@ __all__ = [
     "bootstrap_maximum",
     "central_coverage",
     "conditional_draws",
+    "crps",
     "effective_sample_size",
     "excess",
     "fit_spectrum",

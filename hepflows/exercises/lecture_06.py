@@ -1,5 +1,7 @@
 """The checks of lecture 06."""
 
+from functools import partial
+
 import numpy as np
 
 from hepflows.exercises.framework import array, call, exercise, pair, same
@@ -115,3 +117,71 @@ def _best_estimates(answer):
     if same(yours[0], np.full(3, draws.mean())):
         return "one estimate for each event: along the draws (axis 1)."
     return "minimise sum_j (x - x_j)^2, then sum_j |x - x_j|, over x, for each event's draws x_j."
+
+
+@exercise("06.mmd", hint="Means over pairs: within x, within y, and minus twice the mean between x and y.")
+def _mmd(answer):
+    """(k_xx (n, n), k_yy (m, m), k_xy (n, m)) -> MMD^2 without bias: pairs of a row with itself do not count."""
+    import torch
+
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(6, 2)), rng.normal(size=(4, 2)) + 0.5
+
+    def kernel(a, b):
+        return np.exp(-0.5 * np.square(a[:, None] - b).sum(2))
+
+    kernels = kernel(x, x), kernel(y, y), kernel(x, y)
+    value = array(call(answer, *map(torch.as_tensor, kernels)), (), "MMD^2")
+    of_x, of_y, between = (matrix.mean() for matrix in kernels)
+    within = [(matrix.sum() - len(matrix)) / (len(matrix) * (len(matrix) - 1)) for matrix in kernels[:2]]
+    if same(value, sum(within) - 2 * between):
+        return None
+    if same(value, of_x + of_y - 2 * between):
+        return "k(x, x) = 1 is always there and says nothing: leave the diagonals of k_xx and k_yy out."
+    if same(value, sum(within) - between) or same(value, of_x + of_y - between):
+        return "between the samples every pair counts twice: (x, y) and (y, x)."
+    if same(value, sum(within) + 2 * between):
+        return "samples that are near each other must make it small: the sign of the last term."
+    if same(value, 2 * between - sum(within)):
+        return "a distance is positive: the signs are exchanged."
+    return "sum_(i != j) k(x_i, x_j) / (n (n - 1)), the same for y, minus 2 / (n m) sum_ij k(x_i, y_j)."
+
+
+@exercise("06.warm_start", hint="load_state_dict(...) copies weights; requires_grad_(False) keeps them as they are.")
+def _warm_start(answer):
+    """(model, pretrained, frozen) -> model with a copy of pretrained.encoder, which does not learn if frozen."""
+    import torch
+
+    from hepflows.encoders import EncodedFlow, EventEncoder
+    from hepflows.exercises.framework import Hint
+
+    def encoded_flow(seed):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return EncodedFlow(EventEncoder(1, 1, outputs=2, width=4), torch.nn.Linear(3, 2), given=1)
+
+    def weights(module):
+        return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+    for frozen in (True, False):
+        model, pretrained = encoded_flow(1), encoded_flow(2)
+        of_flow, of_encoder = weights(model.flow), weights(pretrained.encoder)
+        # as they are, not as copies: it matters whether weights are copied or shared
+        result = call(partial(answer, model, pretrained, frozen) if callable(answer) else answer)
+        if not isinstance(result, EncodedFlow):
+            raise Hint("expected the model to be returned: an EncodedFlow, with encoder and flow.")
+        if result is pretrained:
+            return "this is the pre-trained model itself: the new one must be returned, with its own flow."
+        if not torch.equal(weights(result.flow), of_flow):
+            return "the weights of the flow must stay as they were: only the encoder was pre-trained."
+        if not torch.equal(weights(result.encoder), of_encoder):
+            return "the encoder has not got the weights of the pre-trained one."
+        if not all(parameter.requires_grad for parameter in result.flow.parameters()):
+            return "the flow must learn in any case: freeze model.encoder, not the whole model."
+        learns = {parameter.requires_grad for parameter in result.encoder.parameters()}
+        if learns != {not frozen}:
+            return f"with frozen={frozen} the encoder's weights must have requires_grad={not frozen}."
+        shared = {id(parameter) for parameter in pretrained.parameters()}
+        if any(id(parameter) in shared for parameter in result.parameters()):
+            return "both models now share one encoder: training one would change the other. Copy the weights."
+    return None

@@ -4,8 +4,9 @@ A neutrino (massless) and the charged lepton of the same W have the invariant ma
     m^2 = 2 pT_l pT_nu (cosh d - cos a),   d = eta_nu - eta_l,   a = phi_nu - phi_l.
 At fixed directions m^2 is proportional to pT_nu: so m can replace pT_nu, and what is narrow in nature, the mass, is
 narrow in one coordinate alone. The two neutrinos together make the missing transverse momentum: the azimuth of the
-second is counted from what the first leaves of it. And a transverse momentum, an azimuth and a mass have two solutions
-in eta, at equal distances on both sides of the lepton: for the second neutrino, this distance is the unit.
+second is counted from what the first leaves of it, in units of the resolution. And a transverse momentum, an azimuth
+and a mass have two solutions in eta, at equal distances on both sides of the lepton: for the second neutrino, this
+distance is the unit.
 """
 
 import math
@@ -16,7 +17,7 @@ from hepflows.errors import InputError
 
 W_MASS = 80.379  # GeV, as in the simulation (see data/vbs_partons.toml)
 PEAK_WIDTH = 3.0  # GeV: the natural width, 2.085, and the resolution of the leptons
-SMALLEST_UNIT = 0.5  # of distances in eta
+BLUR = 20.0  # GeV: twice the resolution of a component of the missing momentum
 
 _RATIO = W_MASS / PEAK_WIDTH
 _UNIT = W_MASS * PEAK_WIDTH
@@ -75,34 +76,59 @@ def left_over(first, event):
     return torch.hypot(qx, qy), torch.atan2(qy, qx)
 
 
-def solution_distance(q, azimuth, event):
-    """Distance in eta from lepton 1, 0 if out of reach, at which a neutrino of pT = q has the mass M with it.
+def solution_distance(q, azimuth, event, mass_squared=W_MASS**2):
+    """Distance in eta from lepton 1, 0 if out of reach, at which a neutrino of pT = q has the mass m with it.
 
-    m^2 = M^2 at d = +- arcosh[M^2 / (2 pT_l q) + cos a], with a the `azimuth` counted from the lepton's.
+    d = +- arcosh[m^2 / (2 pT_l q) + cos a], with a the `azimuth` counted from the lepton's.
     """
-    return _distance(event[:, 3], q, azimuth)
+    return _distance(event[:, 3], q, azimuth, mass_squared)
+
+
+def stretched(angle, factor):
+    """Moebius map of the circle, tan(b/2) = factor tan(a/2), and log db/da: b = factor a near zero, pi stays pi.
+
+    The inverse has 1 / factor. Angles in [-pi, pi].
+    """
+    cosine, sine = torch.cos(angle / 2), torch.sin(angle / 2)
+    slope = factor / (cosine**2 + (factor * sine) ** 2)
+    return 2 * torch.atan2(factor * sine, cosine), slope.log()
+
+
+def squeeze(pt_lepton, pt):
+    """f of order of the W's boost: a lepton and a neutrino of these pT have d^2 + a^2 of order 1 / f^2.
+
+    f^2 = 1 + pT_l pT / M^2, from m^2 = pT_l pT (d^2 + a^2) at small angles.
+    """
+    return torch.sqrt(1 + pt_lepton * pt / W_MASS**2)
 
 
 def first_neutrino(u, event):
     """(pT, eta, phi) of the first neutrino from the coordinates u[:, :3]."""
-    return _momentum(u, event[:, 0:3].unbind(1), event[:, 2], 1.0)
+    azimuth = stretched(u[:, 0], 1 / _squeeze_first(event))[0]
+    distance = u[:, 2] / _squeeze_first(event)
+    return _momentum(event[:, 0:3].unbind(1), wrapped(event[:, 2] + azimuth), u[:, 1], distance)
 
 
 def second_neutrino(u, event):
     """(pT, eta, phi) of the second neutrino from all coordinates u."""
     q, origin = left_over(first_neutrino(u, event), event)
-    return _momentum(u[:, 3:], event[:, 3:6].unbind(1), origin, _unit(q, origin + u[:, 3], event))
+    phi = wrapped(origin + stretched(u[:, 3], 1 / _blur(q))[0])
+    unit = _unit(q, phi, log_mass_squared(u[:, 4]).exp(), event)
+    return _momentum(event[:, 3:6].unbind(1), phi, u[:, 4], u[:, 5] * unit)
 
 
-def room_for_first(azimuth, event):
-    """Where the first neutrino may go if the second is to be possible, (events, 5), from its azimuth from lepton 0.
+def room_for_first(u, event):
+    """Where the first neutrino may go if the second is to be possible, (events, 5), from u[:, :1], or u[:, :2].
 
     What it leaves, q = missing pT - p n, can be a neutrino from a W of mass M if m_T(q, lepton 1) <= M, that is,
     |q| <= A + q.l with A = M^2 / (2 pT_l) and the lepton's direction l: between the roots p of
         p^2 (1 - C^2) + 2 p [(A + B) C - missing pT.n] + missing pT^2 - (A + B)^2 = 0,  B = missing pT.l,  C = n.l.
-    Returned: log of both roots in p, the distances in eta at which they make the mass M with lepton 0, and
+    Returned: log of both roots in p, the distances in eta at which they make the mass of the first W with lepton 0
+    (that of u[:, 1], or M as long as it is not known), and
     discriminant / (1 + |discriminant|) in units of M^2, negative where resolution leaves no room at all.
     """
+    azimuth = stretched(u[:, 0], 1 / _squeeze_first(event))[0]
+    mass_squared = log_mass_squared(u[:, 1]).exp() if u.shape[1] > 1 else W_MASS**2
     phi = event[:, 2] + azimuth
     along = event[:, 6] * torch.cos(phi) + event[:, 7] * torch.sin(phi)
     to_lepton = event[:, 6] * torch.cos(event[:, 5]) + event[:, 7] * torch.sin(event[:, 5])
@@ -113,21 +139,22 @@ def room_for_first(azimuth, event):
     discriminant = linear**2 - quadratic * (event[:, 6] ** 2 + event[:, 7] ** 2 - reach**2)
     root = discriminant.clamp_min(0).sqrt()
     momenta = [((-linear + sign * root) / quadratic).clamp(1.0, 3000.0) for sign in (-1, 1)]
-    distances = [_distance(event[:, 0], p, azimuth) for p in momenta]
+    distances = [_distance(event[:, 0], p, azimuth, mass_squared) for p in momenta]
     scaled = discriminant / W_MASS**2
     return torch.stack((*(p.log() - 4 for p in momenta), *distances, scaled / (1 + scaled.abs())), 1)
 
 
 def room_for_second(u, event):
-    """What is known of the second neutrino before it is drawn, (events, 12); u[:, :3], or u[:, :4] with its azimuth.
+    """What is known of the second neutrino before it is drawn, (events, 12), from u[:, :3], u[:, :4] or u[:, :5].
 
     w and d of the first neutrino, its azimuth (cos, sin), log pT and eta; log |q| of what it leaves (`left_over`), the
     azimuth from lepton 1 (cos, sin), m_T / M with lepton 1, log of M^2 / (2 pT_l |q|), and the `solution_distance`.
-    The azimuth is that of q until that of the second neutrino is known.
+    The azimuth is that of q until that of the second neutrino is known, the mass that of the W until it is known.
     """
     first = first_neutrino(u, event)
     q, phi = left_over(first, event)
-    azimuth = phi - event[:, 5] + (u[:, 3] if u.shape[1] > 3 else 0)
+    azimuth = phi - event[:, 5] + (stretched(u[:, 3], 1 / _blur(q))[0] if u.shape[1] > 3 else 0)
+    mass_squared = log_mass_squared(u[:, 4]).exp() if u.shape[1] > 4 else W_MASS**2
     transverse_mass = torch.sqrt(2 * event[:, 3] * q * (1 - torch.cos(azimuth)).clamp_min(0))
     numbers = (
         u[:, 1].clamp(-10, 10) / 2,
@@ -141,7 +168,7 @@ def room_for_second(u, event):
         torch.sin(azimuth),
         (transverse_mass / W_MASS).clamp_max(4),
         torch.log(W_MASS**2 / (2 * event[:, 3] * q)).clamp(-5, 5),
-        solution_distance(q, azimuth, event),
+        solution_distance(q, azimuth, event, mass_squared),
     )
     return torch.stack(numbers, 1)
 
@@ -151,20 +178,26 @@ def to_coordinates(neutrinos, event):
 
     neutrinos: (events, 2, 3), (px, py, pz) in GeV; neutrino k belongs to lepton k. event: (events, 8), the leptons'
     pT, eta, phi one after the other and the missing (px, py). u = (azimuth, w, d / s) for each neutrino: the azimuth is
-    counted from the lepton's for the first neutrino, from that of `left_over` for the second; w is the
-    `peak_coordinate` of the W mass; d = eta_nu - eta_l. The unit s is 1 for the first neutrino, and for the second
-    s^2 = SMALLEST_UNIT^2 + `solution_distance`^2. With d^3p = pT^3 cosh(eta) dlog pT deta dphi,
-        log|du/dp| = sum_k [log dw/d(log m^2) - log s - 3 log pT - log cosh eta].
+    counted from the lepton's for the first neutrino and `stretched` by `squeeze`, f; for the second from that of
+    `left_over`, q, and stretched by the root of 1 + (q / BLUR)^2, so that the resolution is as wide for each q. w is
+    the `peak_coordinate` of the W mass; d = eta_nu - eta_l. The unit s is 1 / f for the first neutrino, and for the
+    second s^2 = 1 / (2 f)^2 + `solution_distance`^2. With d^3p = pT^3 cosh(eta) dlog pT deta dphi,
+        log|du/dp| = sum_k [log da/dphi + log dw/d(log m^2) - log s - 3 log pT - log cosh eta].
     Raises InputError for wrong shapes.
     """
     _check(neutrinos, (2, 3), "neutrinos")
     _check(event, (8,), "event")
     first, second = (to_cylinder(neutrinos[:, k]) for k in (0, 1))
     q, origin = left_over(first, event)
-    unit = _unit(q, second[2], event)
-    one, one_jacobian = _coordinates(first, event[:, 0:3].unbind(1), event[:, 2], torch.ones_like(unit))
-    two, two_jacobian = _coordinates(second, event[:, 3:6].unbind(1), origin, unit)
-    return torch.stack((*one, *two), 1), one_jacobian + two_jacobian
+    (w_1, d_1), log_jacobian_1 = _mass_and_distance(first, event[:, 0:3].unbind(1))
+    (w_2, d_2), log_jacobian_2 = _mass_and_distance(second, event[:, 3:6].unbind(1))
+    squeezed = _squeeze_first(event)
+    azimuth_1, log_slope_1 = stretched(wrapped(first[2] - event[:, 2]), squeezed)
+    azimuth_2, log_slope_2 = stretched(wrapped(second[2] - origin), _blur(q))
+    unit = _unit(q, second[2], mass_squared(event[:, 3:6].unbind(1), second), event)
+    u = torch.stack((azimuth_1, w_1, d_1 * squeezed, azimuth_2, w_2, d_2 / unit), 1)
+    log_slopes = log_slope_1 + squeezed.log() + log_slope_2 - unit.log()
+    return u, log_jacobian_1 + log_jacobian_2 + log_slopes
 
 
 def to_momenta(u, event):
@@ -193,30 +226,38 @@ def from_generic_coordinates(u):
     return from_cylinder(log_pt.exp(), eta, phi)
 
 
-def _unit(q, phi, event):
-    """s of the second neutrino, at its azimuth phi."""
-    return torch.sqrt(SMALLEST_UNIT**2 + solution_distance(q, phi - event[:, 5], event) ** 2)
+def _squeeze_first(event):
+    """`squeeze` of lepton 0 and a neutrino that has all of the missing momentum."""
+    return squeeze(event[:, 0], torch.hypot(event[:, 6], event[:, 7]))
 
 
-def _coordinates(neutrino, lepton, origin, unit):
-    """The three coordinates of a neutrino (pT, eta, phi), and log of their Jacobian."""
-    pt, eta, phi = neutrino
+def _blur(q):
+    """By how much the azimuth of the second neutrino is stretched, so that the resolution is as wide for each q."""
+    return torch.sqrt(1 + (q / BLUR) ** 2)
+
+
+def _unit(q, phi, mass_squared, event):
+    """s of the second neutrino, from its azimuth phi and the mass that it makes with its lepton."""
+    smallest = 0.5 / squeeze(event[:, 3], q)
+    return torch.sqrt(smallest**2 + solution_distance(q, phi - event[:, 5], event, mass_squared) ** 2)
+
+
+def _mass_and_distance(neutrino, lepton):
+    """(w, d) of a neutrino (pT, eta, phi), and log of the Jacobian of (phi, w, d) to its momentum."""
+    pt, eta, _ = neutrino
     w, slope = peak_coordinate(torch.log(mass_squared(lepton, neutrino)))
-    log_jacobian = slope - unit.log() - 3 * pt.log() - torch.log(torch.cosh(eta))
-    return (wrapped(phi - origin), w, (eta - lepton[1]) / unit), log_jacobian
+    return (w, eta - lepton[1]), slope - 3 * pt.log() - torch.log(torch.cosh(eta))
 
 
-def _momentum(u, lepton, origin, unit):
-    """(pT, eta, phi) of a neutrino from its three coordinates."""
-    azimuth, w, d = u[:, 0], u[:, 1], u[:, 2] * unit
-    phi = wrapped(origin + azimuth)
+def _momentum(lepton, phi, w, d):
+    """(pT, eta, phi) of a neutrino from its azimuth, the mass and the distance in eta."""
     pt = torch.exp(log_mass_squared(w)) / (2 * lepton[0] * _opening(d, phi - lepton[2]))
     return pt, lepton[1] + d, phi
 
 
-def _distance(pt_lepton, pt, azimuth):
-    """Distance in eta from a lepton, 0 if out of reach, at which a neutrino of this pT and azimuth has the mass M."""
-    return torch.acosh((W_MASS**2 / (2 * pt_lepton * pt) + torch.cos(azimuth)).clamp(1 + 1e-6, 50))
+def _distance(pt_lepton, pt, azimuth, mass_squared):
+    """Distance in eta from a lepton, 0 if out of reach, at which a neutrino of this pT and azimuth has this mass."""
+    return torch.acosh((mass_squared / (2 * pt_lepton * pt) + torch.cos(azimuth)).clamp(1 + 1e-6, 50))
 
 
 def _opening(d, a):

@@ -1,6 +1,7 @@
 """Training of flows: `fit` is maximum likelihood on samples, `fit_to_target` learns a function, `distill` a flow."""
 
 from hepflows.training.circles import student_of
+from hepflows.training.discrepancy import squared_mmd
 from hepflows.training.distill import DistillationHistory, distill
 from hepflows.training.history import History
 from hepflows.training.likelihood import LikelihoodResult, evaluate_nll, evaluation_mode, log_prob_batched
@@ -20,5 +21,6 @@ __all__ = [
     "fit",
     "fit_to_target",
     "log_prob_batched",
+    "squared_mmd",
     "student_of",
 ]

@@ -1,5 +1,7 @@
 """Answers to the exercises of lecture 06."""
 
+from copy import deepcopy
+
 import numpy as np
 import torch
 from scipy import special
@@ -8,6 +10,32 @@ from scipy import special
 def masked_by_hand(scores, filled):
     weights = np.exp(np.asarray(scores)) * np.asarray(filled)
     return weights / weights.sum(1, keepdims=True)
+
+
+def off_diagonal_mean(kernel):
+    return kernel[~torch.eye(len(kernel), dtype=bool)].mean()
+
+
+def warm_start(model, pretrained, frozen, part="encoder"):
+    model.encoder.load_state_dict(pretrained.encoder.state_dict())
+    module = model if part == "model" else getattr(model, part)
+    module.requires_grad_(not frozen)
+    return model
+
+
+def with_a_copy(model, pretrained, frozen):
+    model.encoder = deepcopy(pretrained.encoder).requires_grad_(not frozen)
+    return model
+
+
+def with_its_weights(model, pretrained, frozen):
+    model.load_state_dict(pretrained.state_dict())
+    return model
+
+
+def with_the_same_encoder(model, pretrained, frozen):
+    model.encoder = pretrained.encoder.requires_grad_(not frozen)
+    return model
 
 
 RIGHT = {
@@ -31,6 +59,11 @@ RIGHT = {
         lambda draws: (draws.mean(axis=1), np.median(draws, axis=1)),
         lambda draws: [np.average(draws, 1), np.quantile(draws, 0.5, axis=1)],
     ],
+    "06.mmd": [
+        lambda xx, yy, xy: off_diagonal_mean(xx) + off_diagonal_mean(yy) - 2 * xy.mean(),
+        lambda xx, yy, xy: float((xx.sum() - 6) / 30 + (yy.sum() - 4) / 12 - xy.sum() / 12),
+    ],
+    "06.warm_start": [warm_start, with_a_copy],
 }
 
 # exercise, mistake, a word of the hint that names it
@@ -86,4 +119,19 @@ WRONG = [
     ),
     ("06.best_estimates", lambda draws: (draws[:, 0], draws[:, 1]), "minimise"),
     ("06.best_estimates", lambda draws: draws.mean(1), "two values"),
+    ("06.mmd", lambda xx, yy, xy: xx.mean() + yy.mean() - 2 * xy.mean(), "diagonals"),
+    ("06.mmd", lambda xx, yy, xy: off_diagonal_mean(xx) + off_diagonal_mean(yy) - xy.mean(), "counts twice"),
+    ("06.mmd", lambda xx, yy, xy: off_diagonal_mean(xx) + off_diagonal_mean(yy) + 2 * xy.mean(), "sign of the last"),
+    ("06.mmd", lambda xx, yy, xy: 2 * xy.mean() - off_diagonal_mean(xx) - off_diagonal_mean(yy), "positive"),
+    ("06.mmd", lambda xx, yy, xy: xx.sum() + yy.sum() - 2 * xy.sum(), "sum_"),
+    ("06.mmd", lambda xx, yy, xy: xx, "shape"),
+    ("06.warm_start", lambda model, pretrained, frozen: pretrained, "itself"),
+    ("06.warm_start", lambda model, pretrained, frozen: model, "has not got"),
+    ("06.warm_start", lambda model, pretrained, frozen: model.encoder, "EncodedFlow"),
+    ("06.warm_start", with_its_weights, "must stay"),
+    ("06.warm_start", lambda model, pretrained, frozen: warm_start(model, pretrained, False), "requires_grad=False"),
+    ("06.warm_start", lambda model, pretrained, frozen: warm_start(model, pretrained, True), "requires_grad=True"),
+    ("06.warm_start", lambda model, pretrained, frozen: warm_start(model, pretrained, frozen, "model"), "whole model"),
+    ("06.warm_start", lambda model, pretrained, frozen: warm_start(model, pretrained, frozen, "flow"), "in any case"),
+    ("06.warm_start", with_the_same_encoder, "share"),
 ]

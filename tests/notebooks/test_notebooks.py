@@ -85,12 +85,18 @@ def accept_neutrino_flow(records):
     for name in ("baseline_affine_nll", "baseline_nsf_nll"):
         assert records["test_nll"]["value"] < records[name]["value"]
     assert records["coverage_68_min"]["value"] >= 0.665
-    assert records["coverage_68_max"]["value"] <= 0.71  # p_z: the posterior is a little too wide; 0.695 is the aim
+    # one standard deviation beyond 0.695: the coverage of six components is estimated from 8,000 events
+    assert records["coverage_68_max"]["value"] <= 0.695 + records["coverage_68_max"]["uncertainty"]
     assert records["two_sample_auc"]["value"] <= 0.55
     assert abs(records["w_mass_median_shift_gev"]["value"]) <= 1.5
     assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15
     assert records["phi_seam_ks_p_value"]["value"] > 1e-4
-    assert "pretraining_gain_nll" in records
+    for name in ("regression", "affine", "nsf"):
+        gain = records[f"crps_gain_over_{name}_gev"]
+        assert gain["value"] > 3 * gain["uncertainty"]
+    # the strategies of pre-training: one live, four stored
+    stored = [f"stored_gain_{name}" for name in ("frozen", "unfrozen", "mmd", "joint")]
+    assert {"pretraining_gain_nll", *stored} <= set(records)
 
 
 def accept_caloflow(records):

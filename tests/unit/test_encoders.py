@@ -119,3 +119,24 @@ def test_encoded_flow_is_the_flow_with_the_summary_as_context(encoder):
     torch.testing.assert_close(again.view(20, 3), log_prob, rtol=0, atol=1e-3)
     both.log_prob(x, context).mean().backward()
     assert all(parameter.grad is not None for parameter in both.parameters())
+
+
+def test_mixed_quantities_begin_as_they_are_and_then_see_each_other(encoder):
+    tokens, given = events(), torch.randn(20, 5)
+    flow = flows.autoregressive_flow(features=2, context=5 + encoder.outputs, transforms=1)
+    both, context = encoders.EncodedFlow(encoder, flow, 5, mixed=3), torch.cat((given, tokens.flatten(1)), 1)
+    by_hand = torch.cat((given, encoder(tokens)), 1)
+    torch.testing.assert_close(both.encode(context), by_hand, **TOLERANCE)
+    nn.init.normal_(both.mix[2].weight)
+
+    def change(column):
+        moved = context.clone()
+        moved[:, column] += 1.0
+        return (both.encode(moved) - both.encode(context)).abs().amax(0) > 1e-6
+
+    # the first two reach the flow as they are, and nothing else sees them
+    assert change(0).tolist() == [column == 0 for column in range(both.flow.context_features)]
+    # the others go to all but the first two
+    assert not change(4)[:2].any() and change(4)[2:].all()
+    with pytest.raises(InputError, match="mixed: expected 0 to 5"):
+        encoders.EncodedFlow(encoder, flow, 5, mixed=6)

@@ -20,6 +20,11 @@ def drawn(number=200, seed=0):
     return 60 * normal(number, 2, 3), torch.cat((*leptons, 60 * normal(number, 2)), 1)
 
 
+def coordinate_of(azimuth, event):
+    """u of the first neutrino's azimuth from its lepton."""
+    return neutrinos.stretched(azimuth, neutrinos.squeeze(event[:, 0], event[:, 6:].norm(dim=1)))[0]
+
+
 def test_coordinates_and_momenta_are_inverse():
     momenta, event = drawn()
     u, _ = neutrinos.to_coordinates(momenta, event)
@@ -132,7 +137,7 @@ def test_room_for_first_is_where_the_second_is_possible():
     """Between the roots, and only there, the transverse mass of what is left and lepton 1 is below that of the W."""
     _, event = drawn(400)
     azimuth = torch.linspace(-3, 3, 400, dtype=torch.float64)
-    room = neutrinos.room_for_first(azimuth, event)
+    room = neutrinos.room_for_first(coordinate_of(azimuth, event)[:, None], event)
     low, high = (room[:, :2] + 4).exp().T
     possible = (room[:, 4] > 0.05) & (high > 2)
     assert possible.sum() > 100
@@ -146,3 +151,31 @@ def test_room_for_first_is_where_the_second_is_possible():
         agree = torch.sign(transverse_mass - neutrinos.W_MASS)[used] == sign
         assert agree.double().mean() > 0.97  # but where |q| = - (A + q.l), the other branch of the squared equation
     assert torch.isfinite(room).all()
+
+
+@pytest.mark.parametrize("factor", (1.0, 1.7, 25.0))
+def test_stretched_is_a_map_of_the_circle(factor):
+    angle = torch.linspace(-math.pi, math.pi, 401, dtype=torch.float64, requires_grad=True)
+    image, log_slope = neutrinos.stretched(angle, factor)
+    (slope,) = torch.autograd.grad(image.sum(), angle)
+    torch.testing.assert_close(log_slope.exp(), slope, rtol=1e-9, atol=0)
+    assert image[0].item() == pytest.approx(-math.pi) and image[-1].item() == pytest.approx(math.pi)
+    assert slope[200].item() == pytest.approx(factor)  # at zero
+    back, log_slope_back = neutrinos.stretched(image, 1 / factor)
+    torch.testing.assert_close(back, angle, rtol=0, atol=1e-9)
+    torch.testing.assert_close(log_slope_back, -log_slope, rtol=0, atol=1e-9)
+
+
+def test_distances_of_a_given_mass():
+    """At the distance in eta that is named, a neutrino of this transverse momentum makes the mass that is asked for."""
+    _, event = drawn(300)
+    azimuth = torch.linspace(-3, 3, 300, dtype=torch.float64)
+    mass_squared = torch.linspace(60, 120, 300, dtype=torch.float64) ** 2
+    w = neutrinos.peak_coordinate(mass_squared.log())[0]
+    room = neutrinos.room_for_first(torch.stack((coordinate_of(azimuth, event), w), 1), event)
+    for log_pt, distance in ((room[:, 0], room[:, 2]), (room[:, 1], room[:, 3])):
+        pt, reachable = (log_pt + 4).exp(), (distance > 1e-2) & (distance < 4.5)
+        assert reachable.sum() > 20
+        neutrino = pt, event[:, 1] + distance, event[:, 2] + azimuth
+        made = neutrinos.mass_squared(event[:, :3].unbind(1), neutrino)
+        torch.testing.assert_close(made[reachable], mass_squared[reachable], rtol=1e-6, atol=0)
