@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks import sherpa_events
 from hepflows import provenance, records
+from hepflows.errors import InputError
 from hepflows.evaluate import bootstrap_maximum, overweight_maximum, unweighting_efficiency
 from hepflows.generators import sherpa
 
@@ -75,28 +76,42 @@ def weights_and_trials(text):
     return weights, trials
 
 
+def cross_section(weights, trials):
+    """Mean of the weights over all points thrown, those that fail the cuts with weight zero, and its error, in pb."""
+    thrown = trials.sum()
+    value = weights.sum() / thrown
+    return value, ((weights**2).sum() / thrown - value**2) ** 0.5 / thrown**0.5
+
+
+def site_of(python):
+    """The folder in which an interpreter finds Sherpa; InputError if it does not."""
+    locate = "import importlib.util as u; print(getattr(u.find_spec('Sherpa'), 'origin', ''))"
+    found = subprocess.run([python, "-c", locate], check=True, capture_output=True, text=True).stdout.strip()
+    if not found:
+        raise InputError(f"python: expected an interpreter with sherpa-mc (Python 3.12 or 3.13), got {python}")
+    return Path(found).parent
+
+
 def measure(jets, events, seed, python):
     """One row: efficiencies of the points that pass the cuts, whose share is `cut_efficiency`."""
-    locate = "import importlib.util as u; print(u.find_spec('Sherpa').origin)"
-    site = Path(subprocess.run([python, "-c", locate], check=True, capture_output=True, text=True).stdout.strip())
     with tempfile.TemporaryDirectory(prefix="hepflows-sherpa-") as folder:
         (Path(folder) / "Sherpa.yaml").write_text(run_card(jets, events, seed))
         command = [python, sherpa_events.__file__, str(events)]
-        variables, began = sherpa.environment(site.parent), os.times()
+        variables, began = sherpa.environment(site_of(python)), os.times()
         done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, errors="replace")
         ended = os.times()
         if done.returncode:
             raise RuntimeError(f"Sherpa ended with code {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-        value, error = map(float, done.stdout.split()[-2:])
         text = next(Path(folder).glob("events*")).read_text()
     weights, trials = weights_and_trials(text)
+    value, error = cross_section(weights, trials)
     return {
         "integrand": f"w_{jets}j",
         "method": "sherpa",
         "events": len(weights),
         "seed": seed,
-        "value": value,
-        "error": error,
+        "value": float(value),
+        "error": float(error),
         "efficiency_a": unweighting_efficiency(weights, bootstrap_maximum(weights)),
         "efficiency_b": unweighting_efficiency(weights, overweight_maximum(weights)),
         "cut_efficiency": len(weights) / trials.sum(),

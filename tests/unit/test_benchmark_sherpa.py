@@ -1,9 +1,11 @@
 """The benchmark of Sherpa, as far as it can be tested without it: its run card, and reading what it writes."""
 
+import numpy as np
 import pytest
 import yaml
 
 from benchmarks import sherpa
+from hepflows.errors import InputError
 
 EVENTS = """<LesHouchesEvents version="3.0">
 <event trials='3'>
@@ -31,3 +33,19 @@ def test_the_run_card_asks_for_as_many_jets_and_events(jets):
 def test_weights_and_trials_of_an_event_file():
     weights, trials = sherpa.weights_and_trials(EVENTS)
     assert weights.tolist() == [150.0, 0.5] and trials.tolist() == [3, 1]
+
+
+def test_points_that_fail_the_cuts_count_in_the_cross_section(rng):
+    """9 of 10 points fail: as if their weights, zero, stood among the others."""
+    weights, trials = rng.exponential(size=2000), np.full(2000, 10.0)
+    everything = np.append(weights, np.zeros(18_000))
+    value, error = sherpa.cross_section(weights, trials)
+    assert value == pytest.approx(everything.mean()) and error == pytest.approx(everything.std() / 20_000**0.5)
+
+
+def test_an_interpreter_without_sherpa_is_named(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho\n")
+    python.chmod(0o755)
+    with pytest.raises(InputError, match="python: expected an interpreter with sherpa-mc .*, got .*python"):
+        sherpa.site_of(str(python))
