@@ -22,8 +22,8 @@ from hepflows.physics.processes import ElectronPositronJets, three_jet_cross_sec
 
 # name: (integrand, exact integral, evaluations of one repetition)
 CASES = {
-    "camel4": lambda: (integrands.camel(4), integrands.camel(4).integral, 40_000),
-    "ee_qqg": lambda: (ElectronPositronJets(gluons=1, y_cut=0.01), three_jet_cross_section(0.01), 40_000),
+    "camel4": lambda: (integrands.camel(4), integrands.camel(4).integral, 20_000),
+    "ee_qqg": lambda: (ElectronPositronJets(gluons=1, y_cut=0.01), three_jet_cross_section(0.01), 20_000),
 }
 
 
