@@ -31,6 +31,7 @@ CASES = {
     "camel8": lambda: (integrands.camel(8), 8, 200_000),
     "circles": lambda: (integrands.entangled_circles(), 2, 200_000),
     "ee_qqg": lambda: _with_dims(ElectronPositronJets(gluons=1, y_cut=0.01), 200_000),
+    "w_0j": lambda: _with_dims(VectorBosonJets("W+", 0), 300_000),
     "w_1j": lambda: _with_dims(VectorBosonJets("W+", 1), 300_000),
     "w_2j": lambda: _with_dims(VectorBosonJets("W+", 2), 300_000),
     "w_3j": lambda: _with_dims(VectorBosonJets("W+", 3), 300_000),
@@ -128,6 +129,7 @@ def measure(name, method, seed):
         "efficiency_a": unweighting_efficiency(drawn, bootstrap_maximum(drawn)),
         "efficiency_b": unweighting_efficiency(drawn, overweight_maximum(drawn)),
         "seconds": round(seconds, 2),
+        "date": time.strftime("%Y-%m-%d"),
         "commit": provenance.commit(),
     }
 

@@ -36,11 +36,9 @@ def coupling_flow(
     between -tail_bound and tail_bound; `hidden`: units of each hidden layer of the conditioner; `permutation` between
     the layers: "reverse", "random" (with `seed`), "learnable" (linear), "soft" (learnable rotation of the unit box,
     before the first layer too) or "none"; `domain` of x: "real" (normal latent density), "unit" (the box [0, 1]^D) or
-    "circle" (angles in [-pi, pi]), both with a uniform latent density. Raises InputError for bad arguments.
-    the layers: "reverse", "random" (with `seed`), "learnable" (linear) or "none"; `domain` of x: "real" (normal latent
-    density), "unit" (the box [0, 1]^D) or "circle" (angles in [-pi, pi]), both with a uniform latent density;
-    `marginals`: knots of a spline that first makes each feature normal by itself (`NormalMarginals`, set by
-    `standardise_from`), or None. Raises InputError for bad arguments.
+    "circle" (angles in [-pi, pi]), both with a uniform latent density; `marginals`: knots of a spline that first makes
+    each feature normal by itself (`NormalMarginals`, set by `standardise_from`), or None. Raises InputError for bad
+    arguments.
     """
     return _build("coupling_flow", locals())
 

@@ -43,16 +43,19 @@ class SherpaRecipe(Recipe):
         )
 
 
-def environment():
-    """The variables that Sherpa needs to find its own files, on top of this process's."""
-    site = Path(importlib.util.find_spec("Sherpa").origin).parent
+def environment(site=None):
+    """The variables that Sherpa needs to find its own files, on top of this process's.
+
+    `site`: the folder in which it is installed; None: where this interpreter finds it.
+    """
+    site = Path(site or Path(importlib.util.find_spec("Sherpa").origin).parent)
     libraries, share = str(site / "lib64" / "SHERPA-MC"), site / "share" / "SHERPA-MC"
     known = os.environ.get("LD_LIBRARY_PATH")
     return os.environ | {
         "LD_LIBRARY_PATH": f"{libraries}:{known}" if known else libraries,
         "SHERPA_LIBRARY_PATH": libraries,
         "SHERPA_SHARE_PATH": str(share),
-        "LHAPDF_DATA_PATH": str(share / "LHAPDF"),
+        "LHAPDF_DATA_PATH": f"{share}:{share / 'LHAPDF'}",
     }
 
 

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.special import spence
 
 from hepflows.errors import DataError, InputError
 from hepflows.physics.density_splines import DensitySplines
 from hepflows.physics.parton_densities import PARTONS, PartonDensities
-from hepflows.physics.processes import ElectronPositronJets, Electroweak, StrongCoupling, VectorBosonJets
+from hepflows.physics.processes import (
+    ElectronPositronJets,
+    Electroweak,
+    StrongCoupling,
+    VectorBosonJets,
+    quark_pair_cross_section,
+    three_jet_cross_section,
+)
 from hepflows.physics.processes.couplings import PICOBARN
 from hepflows.physics.processes.vector_boson import LINES
 
@@ -27,29 +33,14 @@ def estimate(integrand, count, generator, channel=None):
     return values.mean().item(), values.std().item() / count**0.5
 
 
-def quarks_at_the_z():
-    """sigma(e+ e- -> q qbar) = 3 s / (48 pi) sum over flavours and helicities of |photon + Z|^2, in pb."""
-    weak = Electroweak()
-    s = torch.tensor(91.1876**2, dtype=torch.float64)
-    squares = sum(weak.neutral(f, s, q, h).abs() ** 2 for f in (1, 2, 3, 4, 5) for q in (0, 1) for h in (0, 1))
-    return (squares * s).item() * PICOBARN / (16 * math.pi)
-
-
-def three_jets(y):
-    """sigma_3 / sigma_0 / alpha_s for JADE's y_cut at first order (G. Kramer, B. Lampe 1989)."""
-    dilogarithm = spence(1 - y / (1 - y))
-    logs = 2 * math.log(y / (1 - y)) ** 2 + 3 * (1 - 2 * y) * math.log(y / (1 - 2 * y))
-    return 2 / (3 * math.pi) * (logs + 2.5 - 6 * y - 4.5 * y**2 + 4 * dilogarithm - math.pi**2 / 3)
-
-
 def test_quark_pairs(generator):
     value, error = estimate(ElectronPositronJets(0, 0.0), 20_000, generator)
-    assert abs(value - quarks_at_the_z()) < 4 * error < 0.01 * value
+    assert abs(value - quark_pair_cross_section()) < 4 * error < 0.01 * value
 
 
 @pytest.mark.parametrize("y_cut", [0.1, 0.03])
 def test_three_jets_in_both_phase_spaces(y_cut, generator):
-    expected = three_jets(y_cut) * 0.118 * quarks_at_the_z()
+    expected = three_jet_cross_section(y_cut)
     value, error = estimate(ElectronPositronJets(1, y_cut), 100_000, generator)
     assert abs(value - expected) < 4 * error < 0.05 * expected
     channels = ElectronPositronJets(1, y_cut, channels=True)
@@ -203,6 +194,7 @@ def test_reading_the_lhapdf_format(tmp_path):
         (lambda: VectorBosonJets("Z", 1)(torch.rand(3, 6), torch.tensor([0, 1, 6])), "channel: expected numbers"),
         (lambda: ElectronPositronJets(4), "gluons: expected 0 to 3"),
         (lambda: ElectronPositronJets(1, 0.0), "y_cut: expected"),
+        (lambda: three_jet_cross_section(0.4), "y_cut: expected a number between 0 and 1/3, got 0.4"),
         (lambda: ElectronPositronJets(1, 0.1)(torch.rand(2, 5), torch.zeros(2)), "channel: expected one number"),
     ],
 )

@@ -162,6 +162,20 @@ def test_bounded_domains_are_mapped_onto_themselves(kind):
         torch.testing.assert_close(logabsdet[:, 0], logabsdet[:, -1])
 
 
+def test_networks_resolve_the_edges_of_the_unit_box():
+    """u = 1e-5 and 1e-3 look as different as 0.01 and 0.5 do, both edges alike, and nothing is infinite at 0 and 1."""
+    spline = UnitSpline(4)
+    u = torch.tensor([[0.0, 1e-5, 1e-3, 0.01, 0.5], [1.0, 1 - 1e-5, 0.999, 0.99, 0.5]], dtype=torch.float64)
+    u.requires_grad_()
+    seen = spline.encode(u, 0).view(2, spline.encoded, -1)
+    torch.testing.assert_close(seen[:, 0], u)
+    edge = seen[:, 1]
+    torch.testing.assert_close(edge[0], -edge[1])
+    assert edge[0, 2] - edge[0, 1] > 0.9 * (edge[0, 4] - edge[0, 3]) > 1
+    assert torch.isfinite(edge).all() and torch.isfinite(torch.autograd.grad(edge.sum(), u)[0]).all()
+    torch.testing.assert_close(spline.encode(u.t(), 1), spline.encode(u, 0).t())
+
+
 def test_angles_beyond_a_turn_are_the_same_angles():
     spline, inputs, parameters = on_domain("circular")
     for turns in (-2, 1, 7):
