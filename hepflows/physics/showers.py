@@ -19,10 +19,16 @@ NOISE = 1e-6  # GeV: largest energy that is added to a voxel
 ENERGY_RANGE = (1.0, 100.0)  # GeV: where showers were simulated
 # Largest deposit beyond the incident energy: 1.022 MeV where an e+ annihilates, and the rounding of stored cells.
 REST_ENERGY = 0.002  # GeV
+# Smallest share of the incident energy that a shower leaves: 0.3 % by a pi+ of 100 GeV that only ionises.
+SMALLEST_RESPONSE = 0.002
 
 
 class EnergyRangeWarning(UserWarning):
     """Showers are asked for at energies at which the flows were never trained."""
+
+
+class ResponseWarning(UserWarning):
+    """Showers leave less energy than any particle does."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,8 @@ def check_showers(voxels, energy, geometry):
     """(voxels, energy) as float64 arrays, if they can be showers in GeV.
 
     Raises InputError, with the first shower at fault, for a wrong shape, NaN, a negative deposit, an incident energy
-    that is not positive, or more energy in the calorimeter than came in (which other units than GeV often show).
+    that is not positive, or more energy in the calorimeter than came in (which other units than GeV often show). Warns
+    of incident energies as `check_energy` does, and (ResponseWarning) if half of the showers leave hardly any energy.
     """
     energy = check_energy(energy)
     voxels = _array("voxels", voxels, (len(energy), geometry.voxels))
@@ -130,6 +137,14 @@ def check_showers(voxels, energy, geometry):
         raise InputError(
             f"voxels: expected at most the incident energy of {energy[row]:g} GeV (and rest energy of "
             f"{REST_ENERGY} GeV) in shower {row}, got {deposit[row]:g} GeV; are voxels and energies both in GeV?"
+        )
+    response = np.median(deposit / energy) if len(energy) else 1.0
+    if response < SMALLEST_RESPONSE:
+        warnings.warn(
+            f"voxels: expected showers that leave more than {SMALLEST_RESPONSE:g} of their energy, got {response:.2g} "
+            "in the median; are voxels and energies both in GeV?",
+            ResponseWarning,
+            stacklevel=2,
         )
     return voxels, energy
 

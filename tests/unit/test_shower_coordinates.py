@@ -1,8 +1,11 @@
 """Showers on their way into a flow and back: geometry, energy conservation, u-space, checks of the input."""
 
+import warnings
+
 import numpy as np
 import pytest
 
+from hepflows import datasets
 from hepflows.errors import InputError
 from hepflows.generators.showers import layout
 from hepflows.physics import shower_observables as observables
@@ -136,6 +139,27 @@ def test_a_good_shower_passes():
 def test_bad_showers_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         showers.check_showers(*one_shower(**changes), showers.MERGED)
+
+
+def test_showers_in_tev_are_pointed_out():
+    with pytest.warns(showers.ResponseWarning, match=r"got 0.00032 in the median; .* both in GeV"):
+        showers.check_showers(*one_shower(unit=1e-3), showers.MERGED)
+
+
+def test_showers_all_in_mev_are_pointed_out():
+    voxels, energy = one_shower()
+    with pytest.warns(showers.EnergyRangeWarning, match="got 20000 GeV"):
+        showers.check_showers(1000 * voxels, 1000 * energy, showers.MERGED)
+
+
+def test_no_shower_that_ships_is_pointed_out():
+    for name in ("eplus", "gamma", "piplus"):
+        table = datasets.load(f"showers_{name}", "test")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            showers.check_showers(
+                showers.merge(table.array("layer_0", "layer_1", "layer_2")), table["energy"], showers.MERGED
+            )
 
 
 @pytest.mark.parametrize("energy", [0.5, 35_000.0])
