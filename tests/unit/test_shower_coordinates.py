@@ -102,6 +102,20 @@ def test_features_and_back(geometry):
     assert np.abs(back - voxels).max() <= showers.NOISE * geometry.voxels + showers.THRESHOLD
 
 
+def test_each_layer_of_each_shower_has_its_own_factor():
+    voxels, _ = some_showers(showers.MERGED, number=4000)
+    features = showers.to_features(voxels, np.random.default_rng(6), showers.MERGED)
+    totals = showers.layer_energies(showers.inverse_logit(features), showers.MERGED)
+    assert totals.min() >= 1 - showers.SCALE and totals.max() <= 1
+    # a Beta(3, 3) has the mean 1/2 and the variance 1/28; five standard errors
+    error = showers.SCALE / np.sqrt(28 * 4000)
+    np.testing.assert_allclose(totals.mean(0), 1 - showers.SCALE / 2, atol=5 * error)
+    np.testing.assert_allclose(totals.std(0), showers.SCALE / np.sqrt(28), atol=5 * error)
+    assert np.abs(np.corrcoef(totals.T) - np.eye(3)).max() < 5 / np.sqrt(4000)
+    plain = showers.to_features(voxels, np.random.default_rng(6), showers.MERGED, scale=0.0)
+    np.testing.assert_allclose(showers.layer_energies(showers.inverse_logit(plain), showers.MERGED), 1, atol=1e-12)
+
+
 @pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
 def test_layer_energies_are_exact_whatever_the_features(geometry):
     rng = np.random.default_rng(5)
