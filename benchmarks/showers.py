@@ -148,6 +148,9 @@ def simulation(showers=60):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="_build/benchmarks/showers.json", help="default: %(default)s")
+    parser.add_argument(
+        "--hidden", type=int, nargs="+", default=[256, 256], help="units (default: those of lecture 08)"
+    )
     parser.add_argument("--passes-batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=2, help="of the draws by D passes")
     parser.add_argument("--batches", type=int, nargs="*", default=[10, 100, 1000, 10000])
@@ -159,7 +162,7 @@ def main():
         "versions": provenance.versions(),
         "commit": provenance.commit(),
         "voxels": VOXELS,
-        **measure((128, 128), options.batches, options.passes_batch, options.rounds),
+        **measure(tuple(options.hidden), options.batches, options.passes_batch, options.rounds),
         "simulation_seconds_per_shower": simulation(),
     }
     print(json.dumps(report, indent=1))

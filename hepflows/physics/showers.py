@@ -16,13 +16,20 @@ LAYERS = 3
 NO_FRACTION = 1e-30  # of a layer that is lost in rounding
 THRESHOLD = 1e-5  # GeV: smaller deposits count as none
 NOISE = 1e-6  # GeV: largest energy that is added to a voxel
+SCALE = 0.3  # largest part of a layer's shares that a random factor takes off
 ENERGY_RANGE = (1.0, 100.0)  # GeV: where showers were simulated
 # Largest deposit beyond the incident energy: 1.022 MeV where an e+ annihilates, and the rounding of stored cells.
 REST_ENERGY = 0.002  # GeV
+# Smallest share of the incident energy that a shower leaves: 0.3 % by a pi+ of 100 GeV that only ionises.
+SMALLEST_RESPONSE = 0.002
 
 
 class EnergyRangeWarning(UserWarning):
     """Showers are asked for at energies at which the flows were never trained."""
+
+
+class ResponseWarning(UserWarning):
+    """Showers leave less energy than any particle does."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,8 @@ def check_showers(voxels, energy, geometry):
     """(voxels, energy) as float64 arrays, if they can be showers in GeV.
 
     Raises InputError, with the first shower at fault, for a wrong shape, NaN, a negative deposit, an incident energy
-    that is not positive, or more energy in the calorimeter than came in (which other units than GeV often show).
+    that is not positive, or more energy in the calorimeter than came in (which other units than GeV often show). Warns
+    of incident energies as `check_energy` does, and (ResponseWarning) if half of the showers leave hardly any energy.
     """
     energy = check_energy(energy)
     voxels = _array("voxels", voxels, (len(energy), geometry.voxels))
@@ -130,6 +138,14 @@ def check_showers(voxels, energy, geometry):
         raise InputError(
             f"voxels: expected at most the incident energy of {energy[row]:g} GeV (and rest energy of "
             f"{REST_ENERGY} GeV) in shower {row}, got {deposit[row]:g} GeV; are voxels and energies both in GeV?"
+        )
+    response = np.median(deposit / energy) if len(energy) else 1.0
+    if response < SMALLEST_RESPONSE:
+        warnings.warn(
+            f"voxels: expected showers that leave more than {SMALLEST_RESPONSE:g} of their energy, got {response:.2g} "
+            "in the median; are voxels and energies both in GeV?",
+            ResponseWarning,
+            stacklevel=2,
         )
     return voxels, energy
 
@@ -213,15 +229,18 @@ def flow_2_condition(energies, energy):
     return np.concatenate([flow_1_condition(energy), np.log10(np.asarray(energies) / 100 + 1e-8) + 2], axis=1)
 
 
-def to_features(voxels, rng, geometry, alpha=ALPHA, noise=NOISE):
-    """What Flow II learns: logits of the voxels as fractions of their layer, after uniform noise [0, noise] GeV.
+def to_features(voxels, rng, geometry, alpha=ALPHA, noise=NOISE, scale=SCALE):
+    """What Flow II learns: logits of (1 - scale B) x, with x the voxels as fractions of their layer after uniform noise
+    [0, noise] GeV, and B one number from Beta(3, 3) for each layer of each shower.
 
-    `rng`: numpy Generator. A voxel without deposit would be a spike, which no smooth density can follow; the noise
-    gives it a width, and the threshold of `to_voxels` takes it away again.
+    `rng`: numpy Generator. Both random numbers make a density out of what has none. A voxel without deposit would be a
+    spike; the noise gives it a width, and the threshold of `to_voxels` takes it away again. And fractions that add up
+    to 1 lie on a surface, the last is known from the others; the factor leads off it, and `to_voxels` divides it out.
     """
     noisy = geometry.layers(voxels + rng.uniform(0.0, noise, np.shape(voxels)))
     fractions = [layer.reshape(len(layer), -1) / layer.sum((1, 2))[:, None] for layer in noisy]
-    return logit(np.concatenate(fractions, axis=1), alpha)
+    factors = 1 - scale * rng.beta(3.0, 3.0, (len(voxels), len(fractions), 1))
+    return logit(np.concatenate([x * factors[:, i] for i, x in enumerate(fractions)], axis=1), alpha)
 
 
 def to_voxels(features, energies, geometry, alpha=ALPHA, noise=NOISE, threshold=THRESHOLD):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def distill(
     kl: float = 10.0,
     epochs: int | None = None,
     seconds: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
     schedule: str | None = "cosine",
@@ -82,8 +84,8 @@ def distill(
         kl: k, at least 0.
         average: decay of an exponential moving average of the weights, which is what is kept; None: no average.
         checkpoint: file that is renewed after each epoch; a later call with the same arguments continues from it.
-        epochs, seconds, batch_size, learning_rate, schedule, clip_norm, seed, progress: as in `fit`; schedule "cosine"
-            or None.
+        epochs, seconds, clock, batch_size, learning_rate, schedule, clip_norm, seed, progress: as in `fit`; schedule
+            "cosine" or None.
 
     Raises:
         InputError: an argument has a wrong shape, type or value; the flows do not belong together; or the checkpoint is
@@ -111,7 +113,9 @@ def distill(
     blocks = blocks_of(teacher, student)
     features = as_rows("features", features, teacher, dimensions=2)
     context = as_rows("context", context, teacher, length=len(features))
-    run = _Run(teacher, student, blocks, features, context, settings)
+    if not callable(clock):
+        raise InputError(f"clock: expected a function such as time.process_time, got {clock!r}")
+    run = _Run(teacher, student, blocks, features, context, settings, clock)
     if checkpoint is not None:
         run.resume(Path(checkpoint))
     run.train(progress)
@@ -121,7 +125,8 @@ def distill(
 class _Run:
     """All that changes during a distillation."""
 
-    def __init__(self, teacher, student, blocks, features, context, settings):
+    def __init__(self, teacher, student, blocks, features, context, settings, clock):
+        self.clock = clock
         self.teacher, self.student, self.blocks, self.settings = teacher, student, blocks, settings
         self.given = features, context
         with torch.no_grad():
@@ -147,7 +152,7 @@ class _Run:
 
     def train(self, progress):
         history, settings = self.history, self.settings
-        self.started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
+        self.started = self.clock() - (history.seconds[-1] if history.seconds else 0.0)
         self.batches = max(1, len(self.rows) // settings["batch_size"])
         frozen = [(parameter, parameter.requires_grad) for parameter in self.teacher.parameters()]
         for parameter, _ in frozen:
@@ -237,7 +242,7 @@ class _Run:
             set_cosine_rate(self.optimizer, self.settings["learning_rate"], done)
 
     def _elapsed(self):
-        return time.perf_counter() - self.started
+        return self.clock() - self.started
 
     def _state(self):
         return {

@@ -103,12 +103,19 @@ def accept_caloflow(records):
     assert records["showers_not_finite"]["value"] == 0
     assert records["cached_largest_difference"]["value"] < 1e-9
     assert abs(records["auc_control"]["value"] - 0.5) <= 0.015
-    # An AUC has an error of 0.006 here: the teacher's bounds are two of them wider than .55 and .57. The student's aim,
-    # within 0.05 of its teacher, is not reached yet for normalised showers.
+    assert records["control_calibrated_spread"]["value"] < 0.05
+    # An AUC has an error of 0.006 here; every bound is two of its errors wider than the aim.
     assert records["auc_teacher_unnormalised"]["value"] <= 0.55 + 0.012
     assert records["auc_teacher_normalised"]["value"] <= 0.57 + 0.012
-    for kind, lost in (("unnormalised", 0.05), ("normalised", 0.10)):
-        assert records[f"auc_student_{kind}"]["value"] <= records[f"auc_teacher_{kind}"]["value"] + lost + 0.02
+    for kind in ("unnormalised", "normalised"):
+        teacher, student = (records[f"auc_{name}_{kind}"] for name in ("teacher", "student"))
+        error = math.hypot(teacher["uncertainty"], student["uncertainty"])
+        assert student["value"] <= teacher["value"] + 0.05 + 2 * error
+    # stored: all 504 voxels, the same in every run. The student's aim for unnormalised showers, .82, is not reached.
+    assert records["auc_504_eplus_teacher_unnormalised"]["value"] <= 0.75
+    assert records["auc_504_eplus_teacher_normalised"]["value"] <= 0.76
+    assert records["auc_504_eplus_student_normalised"]["value"] <= 0.86
+    assert records["auc_504_gamma_teacher_unnormalised"]["value"] <= 0.75
     assert records["auc_layer_2_with_noise"]["value"] < records["auc_layer_2_without_noise"]["value"] - 0.02
     assert max(records[f"separation_power_layer_{i}"]["value"] for i in range(3)) <= 4e-3
     assert records["speedup_cached_teacher"]["value"] > 20

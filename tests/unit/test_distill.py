@@ -139,6 +139,7 @@ def test_checkpoint_continues_to_the_last_bit(tmp_path, monkeypatch):
     [
         ({"balance": 1.5}, "balance: expected a number between 0 and 1, got 1.5"),
         ({"kl": -1}, "kl: expected a number of at least 0, got -1"),
+        ({"clock": 3}, "clock: expected a function such as time.process_time, got 3"),
         ({"schedule": "plateau"}, "schedule: expected 'cosine' or None"),
         ({"epochs": 0}, "epochs: expected an integer"),
     ],

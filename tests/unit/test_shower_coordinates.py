@@ -1,8 +1,11 @@
 """Showers on their way into a flow and back: geometry, energy conservation, u-space, checks of the input."""
 
+import warnings
+
 import numpy as np
 import pytest
 
+from hepflows import datasets
 from hepflows.errors import InputError
 from hepflows.generators.showers import layout
 from hepflows.physics import shower_observables as observables
@@ -99,6 +102,20 @@ def test_features_and_back(geometry):
     assert np.abs(back - voxels).max() <= showers.NOISE * geometry.voxels + showers.THRESHOLD
 
 
+def test_each_layer_of_each_shower_has_its_own_factor():
+    voxels, _ = some_showers(showers.MERGED, number=4000)
+    features = showers.to_features(voxels, np.random.default_rng(6), showers.MERGED)
+    totals = showers.layer_energies(showers.inverse_logit(features), showers.MERGED)
+    assert totals.min() >= 1 - showers.SCALE and totals.max() <= 1
+    # a Beta(3, 3) has the mean 1/2 and the variance 1/28; five standard errors
+    error = showers.SCALE / np.sqrt(28 * 4000)
+    np.testing.assert_allclose(totals.mean(0), 1 - showers.SCALE / 2, atol=5 * error)
+    np.testing.assert_allclose(totals.std(0), showers.SCALE / np.sqrt(28), atol=5 * error)
+    assert np.abs(np.corrcoef(totals.T) - np.eye(3)).max() < 5 / np.sqrt(4000)
+    plain = showers.to_features(voxels, np.random.default_rng(6), showers.MERGED, scale=0.0)
+    np.testing.assert_allclose(showers.layer_energies(showers.inverse_logit(plain), showers.MERGED), 1, atol=1e-12)
+
+
 @pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
 def test_layer_energies_are_exact_whatever_the_features(geometry):
     rng = np.random.default_rng(5)
@@ -136,6 +153,27 @@ def test_a_good_shower_passes():
 def test_bad_showers_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         showers.check_showers(*one_shower(**changes), showers.MERGED)
+
+
+def test_showers_in_tev_are_pointed_out():
+    with pytest.warns(showers.ResponseWarning, match=r"got 0.00032 in the median; .* both in GeV"):
+        showers.check_showers(*one_shower(unit=1e-3), showers.MERGED)
+
+
+def test_showers_all_in_mev_are_pointed_out():
+    voxels, energy = one_shower()
+    with pytest.warns(showers.EnergyRangeWarning, match="got 20000 GeV"):
+        showers.check_showers(1000 * voxels, 1000 * energy, showers.MERGED)
+
+
+def test_no_shower_that_ships_is_pointed_out():
+    for name in ("eplus", "gamma", "piplus"):
+        table = datasets.load(f"showers_{name}", "test")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            showers.check_showers(
+                showers.merge(table.array("layer_0", "layer_1", "layer_2")), table["energy"], showers.MERGED
+            )
 
 
 @pytest.mark.parametrize("energy", [0.5, 35_000.0])
