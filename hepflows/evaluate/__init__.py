@@ -4,6 +4,7 @@ from hepflows.evaluate.bump_hunt import WindowScan, largest_excess_in_toys, scan
 from hepflows.evaluate.counting import Excess, excess, global_p_value, independent_windows_p_value
 from hepflows.evaluate.coverage import Coverage, central_coverage, highest_density_coverage
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
+from hepflows.evaluate.efficiency import EfficiencyFit, fit_efficiency
 from hepflows.evaluate.likelihood import Difference, paired_difference
 from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation, autocorrelation_time
 from hepflows.evaluate.network import DropoutNetwork
@@ -33,6 +34,7 @@ __all__ = [
     "Difference",
     "DropoutNetwork",
     "EffectiveSampleSize",
+    "EfficiencyFit",
     "Excess",
     "HalfWidth",
     "PitUniformity",
@@ -48,6 +50,7 @@ __all__ = [
     "conditional_draws",
     "effective_sample_size",
     "excess",
+    "fit_efficiency",
     "fit_spectrum",
     "flow_coverage",
     "global_p_value",
