@@ -66,8 +66,13 @@ def test_scaling_goes_back_and_says_what_it_cannot_scale(rng):
 
 def test_both_recipes_run_on_little_data():
     x, m = cathode.mixture(seed=1, events=6000, strength=10)
-    score, seconds, epochs = cathode.walkthrough(x, m, seed=1, epochs=2)
-    mine, my_seconds = cathode.ours(x, m, seed=1, epochs=2, trees=1)
-    assert epochs == {"flow": 2, "network": 2} and seconds > 0 and my_seconds > 0
-    for found in (cathode.judge(score), cathode.judge(mine)):
+    data, held = x[cathode.inside(m)], cathode.held_out(m, seed=1)[cathode.inside(m)]
+    theirs, _, done = cathode.walkthrough_template(x, m, seed=1, epochs=2)
+    mine, _ = cathode.our_template(x, m, seed=1, epochs=2)
+    assert done == 2 and len(mine) == 4 * len(data) and len(theirs) == 4 * np.sum(~held)
+    for drawn in (mine, theirs):
+        assert np.all(np.isfinite(drawn)) and np.all(np.abs(drawn.mean(0) / data.mean(0) - 1) < 1)
+    score, done = cathode.walkthrough_score(data, held, theirs, seed=1, epochs=2)
+    assert done == 2
+    for found in (cathode.judge(score), cathode.judge(cathode.our_score(data, mine, seed=1, trees=1))):
         assert 0 <= found["sic_1e-3"] < 32 and 30 < found["background_events"] < 45
