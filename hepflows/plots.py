@@ -247,11 +247,21 @@ def improvement_curves(axes, curves):
     axes.legend(fontsize=9)
 
 
+def improvement_bands(axes, points, bands, order):
+    """Median SIC and its band against background efficiency, {name: Band}; `order` of all names gives the colours."""
+    for name, band in bands.items():
+        colour = f"C{order.index(name)}"
+        axes.plot(points, band.median, color=colour, label=name)
+        axes.fill_between(points, band.low, band.high, color=colour, alpha=0.2, linewidth=0)
+    axes.set(xscale="log", xlabel="background efficiency FPR", ylabel=r"SIC = TPR / $\sqrt{\mathrm{FPR}}$")
+
+
 def significances(axes, samples):
     """Histograms of Z without a signal, {name: (toys,)}, beside the standard normal density they should follow."""
     edges = np.linspace(-4, 8, 25)
     for (name, z), colour in zip(samples.items(), ("baseline", "flow"), strict=True):
         axes.stairs(np.histogram(z, edges)[0], edges, color=COLOURS[colour], fill=True, alpha=0.5, label=name)
-    normal = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi) * len(z) * np.diff(edges)[0]
-    axes.plot(edges, normal, color=COLOURS["reference"], label="standard normal")
+    points = np.linspace(edges[0], edges[-1], 200)
+    normal = np.exp(-(points**2) / 2) / np.sqrt(2 * np.pi) * len(z) * np.diff(edges)[0]
+    axes.plot(points, normal, color=COLOURS["reference"], label="standard normal")
     axes.set(xlabel="Z without a signal", ylabel="pseudo-experiments")

@@ -5,6 +5,7 @@ from hepflows.evaluate.counting import Excess, excess, global_p_value, independe
 from hepflows.evaluate.coverage import Coverage, central_coverage, highest_density_coverage
 from hepflows.evaluate.crps import crps
 from hepflows.evaluate.draws import conditional_draws, flow_coverage
+from hepflows.evaluate.efficiency import EfficiencyFit, fit_efficiency
 from hepflows.evaluate.likelihood import Difference, paired_difference
 from hepflows.evaluate.markov_chain import AutocorrelationTime, autocorrelation, autocorrelation_time
 from hepflows.evaluate.network import DropoutNetwork
@@ -34,6 +35,7 @@ __all__ = [
     "Difference",
     "DropoutNetwork",
     "EffectiveSampleSize",
+    "EfficiencyFit",
     "Excess",
     "HalfWidth",
     "PitUniformity",
@@ -50,6 +52,7 @@ __all__ = [
     "crps",
     "effective_sample_size",
     "excess",
+    "fit_efficiency",
     "fit_spectrum",
     "flow_coverage",
     "global_p_value",

@@ -12,6 +12,8 @@ from scipy.stats import norm
 from hepflows.errors import InputError
 from hepflows.evaluate.checks import as_array, as_count
 
+EXACT = 1e-9  # a control region with 1 / EXACT events for each in the signal region is as good as an exact background
+
 
 @dataclass(frozen=True)
 class Excess:
@@ -24,7 +26,7 @@ class Excess:
     p_value: float
 
 
-def excess(observed: float, background: float, uncertainty: float = 0.0) -> Excess:
+def excess(observed: float, background: float, uncertainty: float = 0.0, total: float | None = None) -> Excess:
     """Significance of `observed` events over a background B +- sigma, from the profile likelihood ratio.
 
         Z^2 = 2 [n log(n (B + s) / (B^2 + n s)) - (B^2 / s) log(1 + s (n - B) / (B (B + s)))],   s = sigma^2,
@@ -33,13 +35,24 @@ def excess(observed: float, background: float, uncertainty: float = 0.0) -> Exce
     measured with B^2 / s events in a control region. For s = 0 it is 2 [n log(n/B) - (n - B)]. Z is standard normal
     without a signal where the counts are not small.
 
+    With `total`, the n are those of N = total events that pass a cut, and B = epsilon N: n is binomial, not Poisson,
+    and epsilon was measured with M = B (N - B) / s events, of which epsilon M pass. Of N + M events n + epsilon M pass,
+    and if the efficiency is common to both,
+
+        Z^2 = 2 sum over {pass, fail} x {N, M} of k log(k / expected k).
+
+    For epsilon -> 0 the two agree. The Poisson formula takes for an error of n how N fluctuates, although B follows N:
+    its Z is too narrow by sqrt(1 - epsilon).
+
     Args:
         observed: number n of events.
         background: expected number B > 0.
         uncertainty: standard deviation sigma of B, statistical and systematic together.
+        total: number N of events before the cut, above n and B; None for a Poisson count.
 
     Raises:
-        InputError: numbers that are not finite, a negative count or uncertainty, or a background that is not positive.
+        InputError: numbers that are not finite, a negative count or uncertainty, a background that is not positive, or
+            a total that does not exceed the background and reach the count.
     """
     numbers = dict(observed=observed, background=background, uncertainty=uncertainty)
     n, b, sigma = (float(as_array(name, np.atleast_1d(value), (1,))[0]) for name, value in numbers.items())
@@ -48,13 +61,35 @@ def excess(observed: float, background: float, uncertainty: float = 0.0) -> Exce
             raise InputError(f"{name}: expected a number of at least 0, got {value}")
     if b <= 0:
         raise InputError(f"background: expected a positive number of events, got {b}")
-    s = sigma**2
-    if s < 1e-9 * b:  # a control region of so many events is as good as an exact background
-        square = xlogy(n, n / b) - (n - b)
-    else:
-        square = xlogy(n, n * (b + s) / (b**2 + n * s)) - b**2 / s * np.log1p(s * (n - b) / (b * (b + s)))
-    z = float(np.sign(n - b) * np.sqrt(2 * max(square, 0.0)))
+    half = _poisson(n, b, sigma**2) if total is None else _binomial(n, b, sigma**2, _checked(total, n, b))
+    z = float(np.sign(n - b) * np.sqrt(2 * max(half, 0.0)))
     return Excess(n, b, sigma, z, float(norm.sf(z)))
+
+
+def _checked(total, n, b):
+    total = float(as_array("total", np.atleast_1d(total), (1,))[0])
+    if total <= b or total < n:
+        raise InputError(
+            f"total: expected more than the background ({b:g}) and at least the count ({n:g}), got {total:g}"
+        )
+    return total
+
+
+def _poisson(n, b, s):
+    """Half of Z^2 for a count n ~ Poisson."""
+    if s < EXACT * b:
+        return xlogy(n, n / b) - (n - b)
+    return xlogy(n, n * (b + s) / (b**2 + n * s)) - b**2 / s * np.log1p(s * (n - b) / (b * (b + s)))
+
+
+def _binomial(n, b, s, total):
+    """Half of Z^2 for a count n ~ Binomial(total)."""
+    if s < EXACT * b:
+        return xlogy(n, n / b) + xlogy(total - n, (total - n) / (total - b))
+    control = b * (total - b) / s
+    counts = np.array([[n, total - n], [b / total * control, (1 - b / total) * control]])
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    return float(np.sum(xlogy(counts, counts / expected)))
 
 
 def global_p_value(local_z: float, largest_z: ArrayLike) -> tuple[float, float]:

@@ -139,15 +139,23 @@ def accept_iflow(records):
 
 def accept_cathode(records):
     value = {name: record["value"] for name, record in records.items()}
-    assert value["template_auc"] <= 0.52
-    assert abs(value["density_integral"] - 1) <= 4 * records["density_integral"]["uncertainty"] + 0.005
+    error = {name: record["uncertainty"] for name, record in records.items()}
+    assert value["template_auc"] <= 0.51 + 2 * error["template_auc"]
+    assert abs(value["density_integral"] - 1) <= 0.01 + 2 * error["density_integral"]
     # One injection of 360 signal events scatters: these hold for any, finer orders need the median of several.
     assert value["sic_1e_3_supervised"] > value["sic_1e_3_cathode"] > 3
     assert value["sic_1e_3_cathode_shifted"] > 2 * value["sic_1e_3_cwola_shifted"]
     assert value["signal_z_1e_2"] > 3
-    for efficiency in ("1e_1", "1e_2", "1e_3"):  # stored: the same in every run; three standard errors of 20 toys
-        assert abs(value[f"null_z_mean_{efficiency}"]) <= 3 / math.sqrt(20)
-        assert abs(value[f"null_z_width_{efficiency}"] - 1) <= 3 / math.sqrt(38)
+    # stored: the same in every run, so that the bounds are exact
+    median = {
+        name.removeprefix("sic_1e_3_").removesuffix("_median"): v for name, v in value.items() if "_median" in name
+    }
+    assert median["supervised"] > median["idealised"]
+    assert median["cathode"] >= max(0.95 * median["idealised"], 0.9 * median["cwola"], median["anode"])
+    assert median["cathode_shifted"] >= 2 * median["cwola_shifted"]
+    for efficiency in ("1e_1", "1e_2", "1e_3"):
+        assert abs(value[f"null_z_mean_{efficiency}"]) <= 0.3
+        assert abs(value[f"null_z_width_{efficiency}"] - 1) <= 0.25
 
 
 # What the numbers of a notebook must show in the quick profile, whatever the seed.

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 from scipy import integrate as quadrature
-from scipy import stats
+from scipy import special, stats
+from sklearn.linear_model import LogisticRegression
 
 from hepflows import evaluate
 from hepflows.errors import InputError
@@ -54,9 +55,28 @@ def test_z_is_standard_normal_without_a_signal(rng):
     assert abs(np.std(z) - 1) < 4 / math.sqrt(4000)
 
 
+@pytest.mark.parametrize("n, total, passed, control", [(130, 1000, 500, 4200), (12, 3400, 25, 9000), (40, 60, 70, 90)])
+def test_excess_among_given_events_is_that_of_a_contingency_table(n, total, passed, control):
+    """Two efficiencies compared: scipy's likelihood ratio of the 2 x 2 table (G-test without a correction)."""
+    efficiency = passed / control
+    sigma = total * math.sqrt(efficiency * (1 - efficiency) / control)
+    found = evaluate.excess(n, efficiency * total, sigma, total)
+    table = [[n, total - n], [passed, control - passed]]
+    exact = stats.chi2_contingency(table, correction=False, lambda_="log-likelihood").statistic
+    assert found.z == pytest.approx(math.copysign(math.sqrt(exact), n / total - efficiency))
+
+
+def test_excess_among_given_events_agrees_with_poisson_for_rare_ones():
+    for sigma in (0, 3):
+        assert evaluate.excess(30, 20, sigma, 1e7).z == pytest.approx(evaluate.excess(30, 20, sigma).z, rel=1e-4)
+    assert evaluate.excess(60, 50, 0, 100).z == pytest.approx(2.0, abs=0.05)  # sigma of the binomial: 5
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
+        ((30, 20, 1, 20), "total"),
+        ((30, 20, 1, 25), "total"),
         ((-1, 3, 1), "observed"),
         ((3, 0, 1), "background"),
         ((3, 2, -1), "uncertainty"),
@@ -100,17 +120,6 @@ def test_fit_does_not_look_into_the_window(rng):
     assert evaluate.fit_spectrum(counts, EDGES, WINDOW, degree=3).events != first.events
 
 
-def test_fit_of_a_common_factor_is_the_ratio_of_the_sums(rng):
-    shape = falling(EDGES)
-    counts = rng.poisson(0.01 * shape)
-    fit = evaluate.fit_spectrum(counts, EDGES, WINDOW, degree=0, shape=shape)
-    outside = np.ones(len(counts), bool)
-    outside[INSIDE] = False
-    factor = counts[outside].sum() / shape[outside].sum()
-    assert fit.events == pytest.approx(factor * shape[INSIDE].sum())
-    assert fit.uncertainty == pytest.approx(fit.events / math.sqrt(counts[outside].sum()))
-
-
 def test_goodness_of_fit(rng):
     p = [evaluate.fit_spectrum(rng.poisson(falling(EDGES)), EDGES, WINDOW, 2).p_value for _ in range(200)]
     assert stats.kstest(p, "uniform").pvalue > 1e-4
@@ -134,9 +143,8 @@ def test_masses_are_drawn_from_the_fitted_curve(rng):
         (dict(window=(EDGES[5], EDGES[5])), "window: expected"),
         (dict(counts=np.ones(3)), "counts: expected shape"),
         (dict(counts=-np.ones(34)), "counts: expected numbers of at least 0"),
-        (dict(counts=np.zeros(34)), "counts: expected more than 5 bins"),
+        (dict(counts=np.zeros(34)), "counts: expected more than 4 bins"),
         (dict(edges=EDGES[::-1]), "edges: expected"),
-        (dict(shape=np.zeros(34)), "shape: expected positive"),
         (dict(degree=-1), "degree: expected"),
     ],
 )
@@ -144,6 +152,98 @@ def test_fit_names_bad_input(change, words):
     arguments = dict(counts=falling(EDGES), edges=EDGES, window=WINDOW, degree=4) | change
     with pytest.raises(InputError, match=words):
         evaluate.fit_spectrum(**arguments)
+
+
+# The efficiency of a cut, beside the window and in it
+
+TOTAL = np.round(falling(EDGES, 25_000))
+
+
+def sloped(edges, epsilon, slope=0.4):
+    """logit epsilon_i = constant + slope u."""
+    u = np.log(np.sqrt(edges[1:] * edges[:-1]))
+    u = 2 * (u - np.log(edges[0])) / np.log(edges[-1] / edges[0]) - 1
+    return special.expit(special.logit(epsilon) + slope * u)
+
+
+def test_efficiency_is_that_of_a_logistic_regression(rng):
+    """scikit-learn's, without a penalty, on one row for the passing and one for the failing events of each bin."""
+    passed = rng.binomial(TOTAL.astype(int), sloped(EDGES, 0.1))
+    fit = evaluate.fit_efficiency(passed, TOTAL, EDGES, WINDOW, degree=1)
+    outside = np.ones(len(passed), bool)
+    outside[INSIDE] = False
+    mass = np.log(np.sqrt(EDGES[1:] * EDGES[:-1]))[:, None]
+    weight = np.concatenate([passed[outside], (TOTAL - passed)[outside]])
+    label = np.repeat([1, 0], outside.sum())
+    regression = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
+    regression.fit(np.tile(mass[outside], (2, 1)), label, sample_weight=weight)
+    np.testing.assert_allclose(fit.efficiency, regression.predict_proba(mass)[:, 1], rtol=1e-4)
+    assert fit.events == pytest.approx(np.sum(TOTAL[INSIDE] * fit.efficiency[INSIDE]))
+
+
+def test_constant_efficiency_is_the_ratio_of_the_sums(rng):
+    passed = rng.binomial(TOTAL.astype(int), 0.02)
+    fit = evaluate.fit_efficiency(passed, TOTAL, EDGES, WINDOW, degree=0)
+    k, n = (values.sum() - values[INSIDE].sum() for values in (passed, TOTAL))
+    assert fit.total == TOTAL[INSIDE].sum()
+    assert fit.events == pytest.approx(k / n * fit.total)
+    assert fit.uncertainty == pytest.approx(fit.total * math.sqrt(k / n * (1 - k / n) / n))
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("epsilon", [0.3, 0.1, 0.01, 0.002])
+def test_z_of_an_interpolated_efficiency_is_standard_normal(rng, epsilon, degree):
+    """From hundreds of expected events behind the cut to seven: neither too wide nor too narrow, and not shifted."""
+    z, expected = [], sloped(EDGES, epsilon)
+    for _ in range(600):
+        total = rng.poisson(TOTAL)
+        passed = rng.binomial(total, expected)
+        fit = evaluate.fit_efficiency(passed, total, EDGES, WINDOW, degree)
+        z.append(evaluate.excess(passed[INSIDE].sum(), fit.events, fit.uncertainty, fit.total).z)
+    assert abs(np.mean(z)) < 4 / math.sqrt(600) + 0.05  # 0.05: few counts, skew
+    assert abs(np.std(z) - 1) < 4 / math.sqrt(1200) + 0.03
+    if epsilon >= 0.1:  # many counts, so that the p-values are all but continuous
+        assert stats.kstest(stats.norm.sf(z), "uniform").pvalue > 1e-4
+
+
+def test_efficiency_of_few_events(rng):
+    """Three bins of events carry a parabola, at finite coefficients; two do not."""
+    passed = np.zeros(34)
+    passed[[3, 13, 14]] = 1
+    fit = evaluate.fit_efficiency(passed, TOTAL, EDGES, WINDOW, degree=2)
+    assert np.all(np.isfinite(fit.coefficients)) and 0 < fit.events < 5 and fit.uncertainty > 0
+    outside = np.ones(34, bool)
+    outside[INSIDE] = False
+    assert np.sum(fit.expected[outside]) == pytest.approx(3)  # a constant belongs to the polynomial
+    passed[13] = 0
+    with pytest.raises(InputError, match="counts: expected more than 2 bins"):
+        evaluate.fit_efficiency(passed, TOTAL, EDGES, WINDOW, degree=2)
+
+
+def test_efficiency_goodness_of_fit(rng):
+    def p(efficiency):
+        passed = rng.binomial(TOTAL.astype(int), efficiency)
+        return evaluate.fit_efficiency(passed, TOTAL, EDGES, WINDOW, degree=1).p_value
+
+    assert stats.kstest([p(sloped(EDGES, 0.3)) for _ in range(200)], "uniform").pvalue > 1e-4
+    assert p(0.3 + 0.1 * np.sin(np.arange(34))) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(passed=TOTAL + 1), "passed: expected numbers between 0"),
+        (dict(passed=TOTAL), "passed: expected a cut that some"),
+        (dict(passed=np.zeros(34)), "counts: expected more than 1 bins"),
+        (dict(total=np.ones(3)), "total: expected shape"),
+        (dict(window=(2.65, 3.3)), "window: expected"),
+        (dict(degree=-1), "degree: expected"),
+    ],
+)
+def test_efficiency_names_bad_input(change, words):
+    arguments = dict(passed=np.ones(34), total=TOTAL, edges=EDGES, window=WINDOW) | change
+    with pytest.raises(InputError, match=words):
+        evaluate.fit_efficiency(**arguments)
 
 
 # The sliding window

@@ -26,6 +26,7 @@ pooch = pytest.importorskip("pooch")
 
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = PUBLIC["lhc_olympics"].choose(["events_anomalydetection_v2.features.h5"])[0]
+EXTRA = PUBLIC["lhc_olympics_extra_background"].choose(["events_anomalydetection_qcd_extra_inneronly_features.h5"])[0]
 JETS = ("pxj1", "pyj1", "pzj1", "mj1", "tau1j1", "tau2j1", "tau3j1", "pxj2", "pyj2", "pzj2", "mj2", "tau1j2", "tau2j2")
 
 
@@ -268,6 +269,24 @@ def test_dijets_agree_with_an_independent_calculation(archive, folder):
         part = datasets.load("lhc_olympics", split)
         assert (len(part), part["signal"].sum()) == (events, signal)
     assert "1 events with a value that is not finite are left out" in datasets.card("lhc_olympics").text()
+
+
+def test_dijets_of_a_bump_hunt_are_those_of_the_olympics_once_all_are_there(archive, folder):
+    ours = datasets.load("dijets_signal", "validation")
+    archive.files = {FEATURES: frame(jets()), EXTRA: frame({k: v for k, v in jets(50, 2).items() if k != "label"})}
+    for missing in ("lhc_olympics", "lhc_olympics_extra_background"):
+        assert datasets.dijets_source() == "dijets"
+        np.testing.assert_array_equal(datasets.load_dijets("signal", "validation")["m_jj"], ours["m_jj"])
+        fetch(missing)
+    assert datasets.dijets_source() == "lhc_olympics"
+    everything = datasets.load("lhc_olympics", "all")
+    signal, background = (datasets.load_dijets(kind, "all") for kind in ("signal", "background"))
+    assert (len(signal), len(background)) == (20, 180)
+    assert signal.columns == background.columns == ours.columns
+    np.testing.assert_array_equal(np.sort(signal["m_jj"]), np.sort(everything["m_jj"][everything["signal"] == 1]))
+    assert len(datasets.load_dijets("signal_region", "all")) == 50
+    with pytest.raises(InputError, match="kind: expected one of background"):
+        datasets.load_dijets("qcd")
 
 
 def test_public_columns_are_those_of_the_data_sets_that_ship():
