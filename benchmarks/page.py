@@ -21,9 +21,8 @@ TEXT = """# How fast are the flows?
 Ratios of CPU time, peer / hepflows, in one interleaved run: more than 1 means that hepflows is faster. The same
 architecture everywhere (two hidden layers, rational-quadratic splines of 8 bins, linear tails); with nflows also the
 same weights and masks, and the same numbers, which the benchmark checks before it measures. In brackets: 16 % and 84 %
-quantiles over the rounds. `compiled` is `flow.compile()`. A train step is gradient and update, by the same fused Adam for
-all. Made by
-`python -m benchmarks.flows --out results/benchmarks/flows.json` and `python -m benchmarks.page`.
+quantiles over the rounds. `compiled` is `flow.compile()`. A train step is gradient and update, by the same fused Adam
+for all. Made by `python -m benchmarks.flows --out results/benchmarks/flows.json` and `python -m benchmarks.page`.
 
 Measured on {cpu}, one thread, torch {torch}, nflows {nflows}, zuko {zuko}, normflows {normflows}, madnis {madnis}.
 
