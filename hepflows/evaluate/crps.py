@@ -13,7 +13,7 @@ def crps(truth: ArrayLike, draws: ArrayLike) -> np.ndarray:
     """CRPS = E|X - x| - E|X - X'| / 2 of each event and feature, in the units of x; small is good.
 
     X and X' are independent draws from the conditional density, x is the truth: the integral over t of
-    [P(X < t) - 1(x < t)]^2 (Gneiting and Raftery, J. Am. Stat. Assoc. 102 (2007) 359, eq. 21). From m draws the
+    [P(X < t) - 1(x < t)]^2 (Gneiting and Raftery, J. Am. Stat. Assoc. 102 (2007) 359). From m draws the
     second term is a mean over the m (m - 1) / 2 different pairs, so that the estimate has no bias, whatever m; of the
     sorted draws, sum_(j<k) |x_j - x_k| = sum_j (2 j - m - 1) x_j. A single answer without a distribution has
     X = X', and its CRPS is the absolute error: a distribution can so be compared with a point.

@@ -15,7 +15,7 @@ def squared_mmd(x, y, scales=SCALES):
 
     The rows are features of order one, (n, d) and (m, d), n and m at least 2; d in the kernel keeps distances of order
     one in any dimension. Differentiable; can be slightly negative. Raises InputError for wrong shapes or scales.
-    Source: Gretton et al., J. Mach. Learn. Res. 13 (2012) 723, eq. 3 (arXiv:0805.2368).
+    Source: Gretton et al., J. Mach. Learn. Res. 13 (2012) 723 (arXiv:0805.2368).
     """
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise InputError(

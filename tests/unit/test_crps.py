@@ -9,7 +9,7 @@ from hepflows.evaluate import crps
 
 
 def of_gaussian(z):
-    """CRPS of a standard Gaussian at z (Gneiting and Raftery 2007, eq. 22)."""
+    """CRPS of a standard Gaussian at z (Gneiting and Raftery 2007)."""
     return z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi)
 
 
