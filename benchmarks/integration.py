@@ -6,11 +6,9 @@ Efficiencies come from POINTS more points, which do not count. A run that was st
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 import time
-from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -18,7 +16,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from hepflows import integrands, provenance, records  # noqa: E402
+from benchmarks.rows import measure_missing  # noqa: E402
+from hepflows import integrands, provenance  # noqa: E402
 from hepflows.evaluate import bootstrap_maximum, overweight_maximum, unweighting_efficiency  # noqa: E402
 from hepflows.integrate import Integrator  # noqa: E402
 from hepflows.physics.processes import ElectronPositronJets, VectorBosonJets  # noqa: E402
@@ -155,27 +154,14 @@ def summary(rows):
 
 
 def key(row):
-    """What makes a row one of its kind."""
+    """What makes a row one of its kind: the arguments of `measure`."""
     return row["integrand"], row["method"], row["seed"]
 
 
 def run(names, methods, seeds, out):
     """Measure what `out` does not hold yet; write after every row."""
-    out = Path(out)
-    rows = json.loads(out.read_text(encoding="utf-8"))["rows"] if out.exists() else []
-    done = {key(row) for row in rows}
-    for name, seed, method in itertools.product(names, seeds, methods):
-        if (name, method, seed) in done:
-            continue
-        rows.append(measure(name, method, seed))
-        print(json.dumps(rows[-1]), flush=True)
-        report = {
-            "hardware": provenance.hardware("cpu", None, 1),
-            "versions": provenance.versions() | {peer: provenance.version(peer) for peer in ("vegas", "madnis")},
-            "rows": rows,
-        }
-        records.write_atomically(out, json.dumps(report, indent=1) + "\n")
-    return rows
+    wanted = [(name, method, seed) for name, seed, method in itertools.product(names, seeds, methods)]
+    return measure_missing(out, wanted, key, measure, peers=("vegas", "madnis"))
 
 
 def main():

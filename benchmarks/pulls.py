@@ -5,10 +5,9 @@ honest errors the pulls have mean 0 and width 1. A run that was stopped goes on 
 """
 
 import argparse
-import json
+import itertools
 import math
 import os
-from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -16,7 +15,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from hepflows import integrands, provenance, records  # noqa: E402
+from benchmarks.rows import measure_missing  # noqa: E402
+from hepflows import integrands, provenance  # noqa: E402
 from hepflows.integrate import Integrator  # noqa: E402
 from hepflows.physics.processes import ElectronPositronJets, three_jet_cross_section  # noqa: E402
 
@@ -50,21 +50,8 @@ def summary(rows):
 
 def run(names, repetitions, out):
     """Measure what `out` does not hold yet; write after every row."""
-    out = Path(out)
-    rows = json.loads(out.read_text(encoding="utf-8"))["rows"] if out.exists() else []
-    done = {(row["integrand"], row["seed"]) for row in rows}
-    for name in names:
-        for seed in range(1, repetitions + 1):
-            if (name, seed) in done:
-                continue
-            rows.append(measure(name, seed))
-            report = {
-                "hardware": provenance.hardware("cpu", None, 1),
-                "versions": provenance.versions(),
-                "rows": rows,
-            }
-            records.write_atomically(out, json.dumps(report, indent=1) + "\n")
-    return rows
+    wanted = itertools.product(names, range(1, repetitions + 1))
+    return measure_missing(out, wanted, lambda row: (row["integrand"], row["seed"]), measure)
 
 
 def main():

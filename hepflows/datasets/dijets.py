@@ -7,7 +7,6 @@ from hepflows.datasets.loading import load
 from hepflows.datasets.table import Table
 from hepflows.errors import InputError
 
-KINDS = ("background", "signal_region", "signal")
 PUBLIC_FILES = {
     "background": "lhc_olympics",
     "signal_region": "lhc_olympics_extra_background",
@@ -30,8 +29,8 @@ def load_dijets(kind, split="train"):
 
     Raises InputError for an unknown kind, and as `load`.
     """
-    if kind not in KINDS:
-        raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    if kind not in PUBLIC_FILES:
+        raise InputError(f"kind: expected one of {', '.join(PUBLIC_FILES)}, got {kind!r}")
     if dijets_source() == "dijets":
         return load(f"dijets_{kind}", split)
     table = load(PUBLIC_FILES[kind], split)
