@@ -155,7 +155,12 @@ def test_interrupt_shuts_the_kernel_down(make_notebook, tmp_path):
     write = f"import os, time; open({str(pid_file)!r} + '.new', 'w').write(str(os.getpid()))"
     path = make_notebook([f"{write}\nos.rename({str(pid_file)!r} + '.new', {str(pid_file)!r})\ntime.sleep(120)"])
     command = [sys.executable, "-m", "hepflows.cli", "run", str(path), "--results", str(tmp_path / "out")]
-    process = subprocess.Popen(command, cwd=provenance.REPOSITORY, stderr=subprocess.PIPE, text=True)
+
+    def interruptible():  # a shell in the background ignores SIGINT, and hands that down
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    options = dict(cwd=provenance.REPOSITORY, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible)
+    process = subprocess.Popen(command, **options)
     deadline = time.monotonic() + 60
     while not pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
