@@ -19,6 +19,10 @@ W_MASS = 80.379  # GeV, as in the simulation (see data/vbs_partons.toml)
 PEAK_WIDTH = 3.0  # GeV: the natural width, 2.085, and the resolution of the leptons
 BLUR = 20.0  # GeV: twice the resolution of a component of the missing momentum
 
+# Where `room_left` is asked for: distances |d| of the first neutrino (the room is that of -d, too), and azimuths.
+DISTANCES = tuple(0.1 + 0.2 * k for k in range(16))
+AZIMUTHS = tuple(math.pi * (2 * k + 1 - 16) / 16 for k in range(16))
+
 _RATIO = W_MASS / PEAK_WIDTH
 _UNIT = W_MASS * PEAK_WIDTH
 _RANGE = math.pi / 2 + math.atan(_RATIO)
@@ -117,31 +121,33 @@ def second_neutrino(u, event):
     return _momentum(event[:, 3:6].unbind(1), phi, u[:, 4], u[:, 5] * unit)
 
 
-def room_for_first(u, event):
-    """Where the first neutrino may go if the second is to be possible, (events, 5), from u[:, :1], or u[:, :2].
+def room_left(first, event):
+    """How much room the first neutrino, (pT, eta, phi), leaves for the second: from -1, none, to 1, much.
 
-    What it leaves, q = missing pT - p n, can be a neutrino from a W of mass M if m_T(q, lepton 1) <= M, that is,
-    |q| <= A + q.l with A = M^2 / (2 pT_l) and the lepton's direction l: between the roots p of
-        p^2 (1 - C^2) + 2 p [(A + B) C - missing pT.n] + missing pT^2 - (A + B)^2 = 0,  B = missing pT.l,  C = n.l.
-    Returned: log of both roots in p, the distances in eta at which they make the mass of the first W with lepton 0
-    (that of u[:, 1], or M as long as it is not known), and
-    discriminant / (1 + |discriminant|) in units of M^2, negative where resolution leaves no room at all.
+    What is left, q, can be a neutrino from a W of mass M if its transverse mass with lepton 1 is not larger:
+        r = (M^2 - m_T^2) / [(M^2 - m_T^2)^2 + s^2]^1/2,   m_T^2 = 2 pT_l |q| (1 - cos a),
+    with its resolution, s^2 = (2 M PEAK_WIDTH)^2 + (BLUR pT_l)^2 2 (1 - cos a): a step, as soft as the missing momentum
+    makes it.
     """
-    azimuth = stretched(u[:, 0], 1 / _squeeze_first(event))[0]
-    mass_squared = log_mass_squared(u[:, 1]).exp() if u.shape[1] > 1 else W_MASS**2
-    phi = event[:, 2] + azimuth
-    along = event[:, 6] * torch.cos(phi) + event[:, 7] * torch.sin(phi)
-    to_lepton = event[:, 6] * torch.cos(event[:, 5]) + event[:, 7] * torch.sin(event[:, 5])
-    cosine = torch.cos(phi - event[:, 5])
-    reach = W_MASS**2 / (2 * event[:, 3]) + to_lepton
-    quadratic = (1 - cosine**2).clamp_min(1e-3)
-    linear = reach * cosine - along
-    discriminant = linear**2 - quadratic * (event[:, 6] ** 2 + event[:, 7] ** 2 - reach**2)
-    root = discriminant.clamp_min(0).sqrt()
-    momenta = [((-linear + sign * root) / quadratic).clamp(1.0, 3000.0) for sign in (-1, 1)]
-    distances = [_distance(event[:, 0], p, azimuth, mass_squared) for p in momenta]
-    scaled = discriminant / W_MASS**2
-    return torch.stack((*(p.log() - 4 for p in momenta), *distances, scaled / (1 + scaled.abs())), 1)
+    q, azimuth = left_over(first, event)
+    opening = 1 - torch.cos(azimuth - event[:, 5])
+    room = W_MASS**2 - 2 * event[:, 3] * q * opening
+    return room * torch.rsqrt(room**2 + (2 * W_MASS * PEAK_WIDTH) ** 2 + 2 * opening * (BLUR * event[:, 3]) ** 2)
+
+
+def room_for_first(u, event):
+    """`room_left` by a first neutrino of azimuth and w as in u[:, :2], at the d of DISTANCES: (events, 16)."""
+    azimuth_and_w = u[:, :2].repeat_interleave(len(DISTANCES), 0)
+    distance = u.new_tensor(DISTANCES).repeat(len(u))
+    return _room_of_grid(torch.cat((azimuth_and_w, distance[:, None]), 1), event)
+
+
+def room_by_azimuth(event):
+    """`room_left` by a first neutrino of mass M at AZIMUTHS of its coordinate, a mean over distances: (events, 16)."""
+    azimuth, distance = torch.meshgrid(event.new_tensor(AZIMUTHS), event.new_tensor(DISTANCES[::2]), indexing="ij")
+    grid = torch.stack((azimuth, torch.zeros_like(azimuth), distance), 2).view(-1, 3)
+    room = [_room_of_grid(grid.repeat(len(part), 1), part) for part in event.split(5000)]  # bounds the memory
+    return torch.cat(room).view(len(event), len(AZIMUTHS), -1).mean(2)
 
 
 def room_for_second(u, event):
@@ -224,6 +230,13 @@ def from_generic_coordinates(u):
     _check(u, (6,), "u")
     log_pt, eta, phi = u.view(-1, 2, 3).unbind(2)
     return from_cylinder(log_pt.exp(), eta, phi)
+
+
+def _room_of_grid(u, event):
+    """`room_left` by the first neutrinos u, as many for each event: (events, neutrinos of an event)."""
+    events = len(event)
+    event = event[:, :8].repeat_interleave(len(u) // events, 0)
+    return room_left(first_neutrino(u, event), event).view(events, -1)
 
 
 def _squeeze_first(event):

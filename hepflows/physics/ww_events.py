@@ -34,6 +34,10 @@ class Frame:
         py = sign_y * py
         return np.stack((cosine * px - sine * py, sine * px + cosine * py, sign_z * pz), -1)
 
+    def of(self, rows):
+        """The frame of some of the events."""
+        return Frame(self.azimuth[rows], self.sign_y[rows], self.sign_z[rows])
+
     def directions(self, eta, phi):
         """(eta, phi) in the detector -> in this frame; arrays (events,)."""
         turned = self.sign_y * (phi - self.azimuth)

@@ -84,9 +84,9 @@ def accept_neutrino_flow(records):
         assert records[name]["value"] > 3 * records[name]["uncertainty"]
     for name in ("baseline_affine_nll", "baseline_nsf_nll"):
         assert records["test_nll"]["value"] < records[name]["value"]
+    # 68 +- 1.5 %: of six components of 8,000 events, with an error of 0.5 % each, seeds 1 to 3 had 66.8 to 68.6 %
     assert records["coverage_68_min"]["value"] >= 0.665
-    # one standard deviation beyond 0.695: the coverage of six components is estimated from 8,000 events
-    assert records["coverage_68_max"]["value"] <= 0.695 + records["coverage_68_max"]["uncertainty"]
+    assert records["coverage_68_max"]["value"] <= 0.695
     assert records["two_sample_auc"]["value"] <= 0.55
     assert abs(records["w_mass_median_shift_gev"]["value"]) <= 1.5
     assert abs(records["w_mass_width_ratio"]["value"] - 1) <= 0.15

@@ -133,24 +133,60 @@ def test_generic_coordinates():
         assert torch.linalg.slogdet(matrix)[1].item() == pytest.approx(log_jacobian[i].item(), abs=1e-9)
 
 
-def test_room_for_first_is_where_the_second_is_possible():
-    """Between the roots, and only there, the transverse mass of what is left and lepton 1 is below that of the W."""
-    _, event = drawn(400)
-    azimuth = torch.linspace(-3, 3, 400, dtype=torch.float64)
-    room = neutrinos.room_for_first(coordinate_of(azimuth, event)[:, None], event)
-    low, high = (room[:, :2] + 4).exp().T
-    possible = (room[:, 4] > 0.05) & (high > 2)
-    assert possible.sum() > 100
-    phi = event[:, 2] + azimuth
-    for p, sign in ((0.98 * high, -1), (1.02 * high, 1), (1.02 * low, -1), (0.98 * low, 1)):
-        first = p, torch.zeros_like(p), phi
-        q, origin = neutrinos.left_over(first, event)
-        transverse_mass = torch.sqrt(2 * event[:, 3] * q * (1 - torch.cos(origin - event[:, 5])))
-        used = possible & (low > 1) & (low < high) & (high < 2999)
-        assert used.sum() > 20
-        agree = torch.sign(transverse_mass - neutrinos.W_MASS)[used] == sign
-        assert agree.double().mean() > 0.97  # but where |q| = - (A + q.l), the other branch of the squared equation
-    assert torch.isfinite(room).all()
+def test_room_is_where_the_second_is_possible():
+    """A second neutrino that exists has room; beyond the largest transverse mass of a W with lepton 1 there is none."""
+    momenta, event = drawn(400)
+    event[:, 6:] = momenta[:, :, :2].sum(1)  # a perfect detector: the second neutrino is what is left
+    lepton, second = neutrinos.from_cylinder(*event[:, 3:6].unbind(1))[:, :2], momenta[:, 1, :2]
+    energy = lepton.norm(dim=1) + second.norm(dim=1)
+    transverse_mass_squared = energy**2 - (lepton + second).square().sum(1)
+    room = neutrinos.room_left(neutrinos.to_cylinder(momenta[:, 0]), event)
+    assert torch.equal(room > 0, transverse_mass_squared < neutrinos.W_MASS**2)
+    assert (room > 0).sum() > 100 and (room < 0).sum() > 50 and room.abs().max() <= 1
+
+
+def test_room_has_the_resolution_of_the_missing_momentum():
+    """Where r = - 1 / sqrt(2), the transverse mass squared is one standard deviation s above M^2: s by smearing."""
+    generator = torch.Generator().manual_seed(1)
+    pt, azimuth, m = 40.0, 2.0, neutrinos.W_MASS
+    opening = 1 - math.cos(azimuth)
+    q = m**2 / (2 * pt * opening)
+    event = (
+        torch.tensor([[30.0, 0, 0, pt, 0, 0, q * math.cos(azimuth), q * math.sin(azimuth)]]).double().repeat(50000, 1)
+    )
+    event[:, 6:] += neutrinos.BLUR / 2 * torch.randn(50000, 2, generator=generator, dtype=torch.float64)
+    q_measured = event[:, 6:].norm(dim=1)
+    spread = (2 * pt * (q_measured - event[:, 6])).std()  # of m_T^2, from the missing momentum alone
+    nothing = torch.zeros(1, dtype=torch.float64)
+    s = math.hypot(spread, 2 * m * neutrinos.PEAK_WIDTH)
+    further = event[:1].clone()
+    further[:, 6:] = (q + s / (2 * pt * opening)) * torch.tensor([math.cos(azimuth), math.sin(azimuth)])
+    room = neutrinos.room_left((nothing + 1e-9, nothing, nothing), further)
+    assert room.item() == pytest.approx(-math.sqrt(0.5), abs=0.01)  # the spread is known to 0.3 %
+
+
+def test_room_on_grids():
+    _, event = drawn(50)
+    u = torch.stack((torch.linspace(-3, 3, 50), torch.linspace(-4, 4, 50)), 1).double()
+    room = neutrinos.room_for_first(u, event)
+    for k, distance in enumerate(neutrinos.DISTANCES):
+        for sign in (-1, 1):  # the room is that of -d, too
+            d = torch.full((50, 1), sign * distance, dtype=torch.float64)
+            first = neutrinos.first_neutrino(torch.cat((u, d), 1), event)
+            torch.testing.assert_close(room[:, k], neutrinos.room_left(first, event))
+    by_azimuth = neutrinos.room_by_azimuth(event)
+    for k, azimuth in enumerate(neutrinos.AZIMUTHS):
+        at_mass = torch.tensor([[azimuth, 0.0]], dtype=torch.float64).expand(50, 2)
+        torch.testing.assert_close(by_azimuth[:, k], neutrinos.room_for_first(at_mass, event)[:, ::2].mean(1))
+
+
+@pytest.mark.parametrize("w", (-15.0, 0.0, 15.0))
+def test_room_is_finite_wherever_a_flow_may_draw(w):
+    _, event = drawn()
+    event[0, 6:] = 0
+    for azimuth in (-3.14159, 0.0, 5.8e-8, 3.14159):
+        room = neutrinos.room_for_first(torch.tensor([[azimuth, w]]).expand(len(event), 2), event.float())
+        assert torch.isfinite(room).all() and room.abs().max() <= 1 + 1e-6
 
 
 @pytest.mark.parametrize("factor", (1.0, 1.7, 25.0))
@@ -164,18 +200,3 @@ def test_stretched_is_a_map_of_the_circle(factor):
     back, log_slope_back = neutrinos.stretched(image, 1 / factor)
     torch.testing.assert_close(back, angle, rtol=0, atol=1e-9)
     torch.testing.assert_close(log_slope_back, -log_slope, rtol=0, atol=1e-9)
-
-
-def test_distances_of_a_given_mass():
-    """At the distance in eta that is named, a neutrino of this transverse momentum makes the mass that is asked for."""
-    _, event = drawn(300)
-    azimuth = torch.linspace(-3, 3, 300, dtype=torch.float64)
-    mass_squared = torch.linspace(60, 120, 300, dtype=torch.float64) ** 2
-    w = neutrinos.peak_coordinate(mass_squared.log())[0]
-    room = neutrinos.room_for_first(torch.stack((coordinate_of(azimuth, event), w), 1), event)
-    for log_pt, distance in ((room[:, 0], room[:, 2]), (room[:, 1], room[:, 3])):
-        pt, reachable = (log_pt + 4).exp(), (distance > 1e-2) & (distance < 4.5)
-        assert reachable.sum() > 20
-        neutrino = pt, event[:, 1] + distance, event[:, 2] + azimuth
-        made = neutrinos.mass_squared(event[:, :3].unbind(1), neutrino)
-        torch.testing.assert_close(made[reachable], mass_squared[reachable], rtol=1e-6, atol=0)

@@ -91,3 +91,10 @@ def test_other_tables_are_refused():
     other = datasets.Table({"x": np.zeros(3)}, {"x": "1"})
     with pytest.raises(InputError, match="expected the columns of vbs_neutrinos, lepton_0_pt is not there"):
         ww_events.tokens(other, ww_events.detector_frame(other))
+
+
+def test_frame_of_some_events(table):
+    frame = ww_events.own_frame(table)
+    momenta = np.random.default_rng(2).normal(size=(len(table), 4, 2, 3))
+    for rows in (slice(5, 9), np.array([3, 1])):
+        np.testing.assert_array_equal(frame.of(rows).enter(momenta[rows]), frame.enter(momenta)[rows])
