@@ -9,9 +9,17 @@ sign. Energies in GeV, voxels (showers, voxels) as `showers.Geometry` says.
 import numpy as np
 
 from hepflows.errors import InputError
-from hepflows.physics.showers import ALPHA, THRESHOLD, above_threshold, as_array, inverse_logit, logit
+from hepflows.physics.showers import (
+    ALPHA,
+    DEPTH,
+    THRESHOLD,
+    above_threshold,
+    as_array,
+    below_threshold,
+    inverse_logit,
+    logit,
+)
 
-DEPTH = 0.5  # of the fill, in powers of e below the threshold
 SCALE = 0.3  # largest part of a layer's energy that a random factor may stand for
 NOISE = 1e-6  # GeV: largest energy that CaloFlow adds to a voxel
 NO_FRACTION = 1e-30  # of a layer that is lost in rounding
@@ -23,13 +31,11 @@ def to_features(voxels, rng, geometry, threshold=THRESHOLD, depth=DEPTH, scale=S
 
     Hits: log(e / (1 - scale B) / threshold), with e >= threshold [GeV] and B one number from Beta(3, 3) for each layer
     of each shower. Energies that add up to E_i lie on a surface, where a density is infinite; the factor leads off it,
-    and `to_voxels` divides it out. Empty voxels: -depth G, with G from Gamma(2), whose density falls to zero towards
-    the threshold in proportion to G: neither an edge nor a gap. `rng`: numpy Generator.
+    and `to_voxels` divides it out. Empty voxels: `showers.below_threshold`. `rng`: numpy Generator.
     """
     factors = 1 - scale * rng.beta(3.0, 3.0, (len(voxels), len(geometry.sizes)))
     hits = np.maximum(voxels, threshold) / np.repeat(factors, geometry.sizes, axis=1)
-    fill = -depth * rng.gamma(2.0, size=np.shape(voxels))
-    return np.where(voxels >= threshold, np.log(hits / threshold), fill)
+    return np.where(voxels >= threshold, np.log(hits / threshold), below_threshold(rng, np.shape(voxels), depth))
 
 
 def to_voxels(features, energies, geometry, threshold=THRESHOLD):

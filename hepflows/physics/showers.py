@@ -13,6 +13,7 @@ from hepflows.errors import InputError
 
 LAYERS = 3
 THRESHOLD = 1e-5  # GeV: smaller deposits count as none
+DEPTH = 1.0  # of what fills empty voxels and layers, in powers of e below the threshold
 ENERGY_RANGE = (1.0, 100.0)  # GeV: where showers were simulated
 # Largest deposit beyond the incident energy: 1.022 MeV where an e+ annihilates, and the rounding of stored cells.
 REST_ENERGY = 0.002  # GeV
@@ -177,9 +178,18 @@ def layer_energies(voxels, geometry):
     return np.stack([layer.sum((1, 2)) for layer in geometry.layers(voxels)], axis=1)
 
 
-def fill_empty(energies, rng, threshold=THRESHOLD):
-    """Layer energies with every 0 replaced by a random number below the threshold: a density needs no spike at 0."""
-    return np.where(energies > 0, energies, rng.uniform(0.0, threshold, np.shape(energies)))
+def below_threshold(rng, shape, depth=DEPTH):
+    """What may stand for nothing: logarithms of energy over threshold, -depth G with random G from Gamma(2).
+
+    A density needs no spike, and post-processing removes it again. That of G falls to zero towards the threshold in
+    proportion to G: neither an edge nor a gap is there. `rng`: numpy Generator.
+    """
+    return -depth * rng.gamma(2.0, size=shape)
+
+
+def fill_empty(energies, rng, threshold=THRESHOLD, depth=DEPTH):
+    """Layer energies with every 0 replaced by something below the threshold [GeV], as `below_threshold` draws it."""
+    return np.where(energies > 0, energies, threshold * np.exp(below_threshold(rng, np.shape(energies), depth)))
 
 
 ALPHA = 1e-9

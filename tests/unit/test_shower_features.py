@@ -68,9 +68,17 @@ def test_share_logits_and_back(geometry):
 
 def test_empty_voxels_are_filled_below_the_threshold():
     features = shower_features.to_features(np.zeros((500, 64)), np.random.default_rng(7), showers.MERGED)
-    filled = -features.ravel() / shower_features.DEPTH
+    filled = -features.ravel() / showers.DEPTH
     assert stats.kstest(filled, stats.gamma(2).cdf).pvalue > 1e-5
     assert np.abs(np.corrcoef(features.T) - np.eye(64)).max() < 5.5 / np.sqrt(500)
+
+
+def test_empty_layers_are_filled_below_the_threshold():
+    energies = np.tile([1.0, 0.5, 0.0], (4000, 1))
+    filled = showers.fill_empty(energies, np.random.default_rng(8))
+    np.testing.assert_array_equal(filled[:, :2], energies[:, :2])
+    below = -np.log(filled[:, 2] / showers.THRESHOLD) / showers.DEPTH
+    assert stats.kstest(below, stats.gamma(2).cdf).pvalue > 1e-5
 
 
 def test_each_layer_of_each_shower_has_its_own_factor():
