@@ -1,8 +1,7 @@
-"""Calorimeter showers as a flow sees them: geometry, the lecture's u-space, noise, logit, thresholds, and the way back.
+"""Calorimeter showers: geometry, symmetry, checks, threshold, the lecture's u-space for the energies of the layers.
 
-The calorimeter is CaloGAN's (arXiv:1712.10321), the coordinates are CaloFlow's (arXiv:2106.05285) but for one point:
-the layer energies are those before the noise, so that noise never becomes energy. Energies in GeV, lengths in mm,
-voxels (showers, voxels) layer after layer, as `Geometry` says.
+The calorimeter is CaloGAN's (arXiv:1712.10321), u-space is CaloFlow's (arXiv:2106.05285). Energies in GeV, lengths in
+mm, voxels (showers, voxels) layer after layer, as `Geometry` says. How a flow sees voxels: `shower_features`.
 """
 
 import warnings
@@ -13,10 +12,8 @@ import numpy as np
 from hepflows.errors import InputError
 
 LAYERS = 3
-NO_FRACTION = 1e-30  # of a layer that is lost in rounding
 THRESHOLD = 1e-5  # GeV: smaller deposits count as none
-NOISE = 1e-6  # GeV: largest energy that is added to a voxel
-SCALE = 0.3  # largest part of a layer's shares that a random factor takes off
+DEPTH = 1.0  # of what fills empty voxels and layers, in powers of e below the threshold
 ENERGY_RANGE = (1.0, 100.0)  # GeV: where showers were simulated
 # Largest deposit beyond the incident energy: 1.022 MeV where an e+ annihilates, and the rounding of stored cells.
 REST_ENERGY = 0.002  # GeV
@@ -89,7 +86,7 @@ def merge(voxels, geometry=MERGED):
 
     Raises InputError for a wrong shape and for a geometry whose edges are not among those of the full one.
     """
-    voxels = _array("voxels", voxels, (None, FULL.voxels))
+    voxels = as_array("voxels", voxels, (None, FULL.voxels))
     merged = []
     for layer, energies in enumerate(FULL.layers(voxels)):
         for axis, (fine, coarse) in enumerate(
@@ -124,7 +121,7 @@ def check_showers(voxels, energy, geometry):
     of incident energies as `check_energy` does, and (ResponseWarning) if half of the showers leave hardly any energy.
     """
     energy = check_energy(energy)
-    voxels = _array("voxels", voxels, (len(energy), geometry.voxels))
+    voxels = as_array("voxels", voxels, (len(energy), geometry.voxels))
     negative = np.argwhere(voxels < 0)
     if len(negative):
         row, voxel = negative[0]
@@ -156,7 +153,7 @@ def check_energy(energy):
     Raises InputError for a wrong shape or energies that are not positive; warns (EnergyRangeWarning) of those outside
     of ENERGY_RANGE, at which no shower was simulated: what a flow says there is extrapolation.
     """
-    energy = _array("energy", energy, (None,))
+    energy = as_array("energy", energy, (None,))
     if np.any(energy <= 0):
         raise InputError(f"energy: expected positive energies in GeV, got {energy[energy <= 0][0]:g}")
     low, high = ENERGY_RANGE
@@ -181,9 +178,18 @@ def layer_energies(voxels, geometry):
     return np.stack([layer.sum((1, 2)) for layer in geometry.layers(voxels)], axis=1)
 
 
-def fill_empty(energies, rng, threshold=THRESHOLD):
-    """Layer energies with every 0 replaced by a random number below the threshold: a density needs no spike at 0."""
-    return np.where(energies > 0, energies, rng.uniform(0.0, threshold, np.shape(energies)))
+def below_threshold(rng, shape, depth=DEPTH):
+    """What may stand for nothing: logarithms of energy over threshold, -depth G with random G from Gamma(2).
+
+    A density needs no spike, and post-processing removes it again. That of G falls to zero towards the threshold in
+    proportion to G: neither an edge nor a gap is there. `rng`: numpy Generator.
+    """
+    return -depth * rng.gamma(2.0, size=shape)
+
+
+def fill_empty(energies, rng, threshold=THRESHOLD, depth=DEPTH):
+    """Layer energies with every 0 replaced by something below the threshold [GeV], as `below_threshold` draws it."""
+    return np.where(energies > 0, energies, threshold * np.exp(below_threshold(rng, np.shape(energies), depth)))
 
 
 ALPHA = 1e-9
@@ -229,45 +235,7 @@ def flow_2_condition(energies, energy):
     return np.concatenate([flow_1_condition(energy), np.log10(np.asarray(energies) / 100 + 1e-8) + 2], axis=1)
 
 
-def to_features(voxels, rng, geometry, alpha=ALPHA, noise=NOISE, scale=SCALE):
-    """What Flow II learns: logits of (1 - scale B) x, with x the voxels as fractions of their layer after uniform noise
-    [0, noise] GeV, and B one number from Beta(3, 3) for each layer of each shower.
-
-    `rng`: numpy Generator. Both random numbers make a density out of what has none. A voxel without deposit would be a
-    spike; the noise gives it a width, and the threshold of `to_voxels` takes it away again. And fractions that add up
-    to 1 lie on a surface, the last is known from the others; the factor leads off it, and `to_voxels` divides it out.
-    """
-    noisy = geometry.layers(voxels + rng.uniform(0.0, noise, np.shape(voxels)))
-    fractions = [layer.reshape(len(layer), -1) / layer.sum((1, 2))[:, None] for layer in noisy]
-    factors = 1 - scale * rng.beta(3.0, 3.0, (len(voxels), len(fractions), 1))
-    return logit(np.concatenate([x * factors[:, i] for i, x in enumerate(fractions)], axis=1), alpha)
-
-
-def to_voxels(features, energies, geometry, alpha=ALPHA, noise=NOISE, threshold=THRESHOLD):
-    """Voxels in GeV of features and layer energies (showers, layers): the way back from `to_features`.
-
-    Fractions add up to 1 in each layer, the mean noise is taken off, what is below the threshold becomes 0, and the
-    rest is scaled to E_i: exactly that is deposited in layer i, or nothing if E_i is below the threshold itself. Raises
-    InputError for wrong shapes, numbers that are not finite, and negative layer energies.
-    """
-    energies = _array("energies", energies, (None, len(geometry.sizes)))
-    features = _array("features", features, (len(energies), geometry.voxels))
-    if np.any(energies < 0):
-        raise InputError(f"energies: expected layer energies of at least 0 GeV, got {energies.min():g}")
-    found = []
-    for layer, energy in zip(geometry.layers(inverse_logit(features, alpha)), energies.T, strict=True):
-        fractions = np.maximum(layer.reshape(len(layer), -1), NO_FRACTION)
-        fractions /= fractions.sum(1, keepdims=True)
-        with_noise = energy[:, None] + fractions.shape[1] * noise / 2
-        deposits = above_threshold(fractions * with_noise - noise / 2, threshold)
-        brightest = fractions.argmax(1)[:, None]  # the last to vanish, so that no energy is lost
-        np.put_along_axis(deposits, brightest, np.take_along_axis(fractions * with_noise, brightest, 1), 1)
-        kept = np.where(energy < threshold, 0.0, energy)
-        found.append(deposits * (kept / deposits.sum(1))[:, None])
-    return np.concatenate(found, axis=1)
-
-
-def _array(name, values, shape):
+def as_array(name, values, shape):
     """float64 array of the wanted shape (None: any length) with finite numbers, or InputError."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()

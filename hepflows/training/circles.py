@@ -63,38 +63,34 @@ def blocks_of(teacher, student):
 class Way(list):
     """Points that a flow passes on the way from x to z, and the sum of the log-derivatives of x -> z."""
 
-    def __init__(self):
-        self.logabsdet = 0.0
+    def __init__(self, points=(), logabsdet=0.0):
+        super().__init__(points)
+        self.logabsdet = logabsdet
+
+    def split(self, events):
+        """The ways of the first `events` and of the others."""
+        return tuple(
+            Way([p[rows] for p in self], self.logabsdet[rows]) for rows in (slice(events), slice(events, None))
+        )
 
 
 def teacher_way(blocks, x, context):
     """From x to z through the teacher; one pass a layer."""
-    way = Way()
-    way.append(x)
+    way = Way([x])
     for layer, _ in blocks:
-        if isinstance(layer, Permutation):
-            way.append(layer(way[-1])[0])
-            continue
-        parameters = layer.network(way[-1], context)
-        z, logabsdet = layer.element.forward(way[-1].t(), parameters)
-        way.append(z.t())
-        way.logabsdet = way.logabsdet + logabsdet.sum(0)
+        z, logabsdet = layer(way[-1], context)
+        way.append(z)
+        way.logabsdet = way.logabsdet + logabsdet
     return way
 
 
 def student_way(blocks, z, context):
     """From z to x through the student, one pass a layer; listed from x to z."""
-    way = Way()
-    way.append(z)
+    way = Way([z])
     for _, layer in reversed(blocks):
-        if isinstance(layer, Permutation):
-            way.append(layer.inverse(way[-1])[0])
-            continue
-        transform = layer._transform
-        parameters = transform.network(way[-1], context)
-        x, logabsdet = transform.element.forward(way[-1].t(), parameters)
-        way.append(x.t())
-        way.logabsdet = way.logabsdet - logabsdet.sum(0)
+        x, logabsdet = layer.inverse(way[-1], context)
+        way.append(x)
+        way.logabsdet = way.logabsdet - logabsdet
     way.reverse()
     return way
 

@@ -205,12 +205,13 @@ class _Run:
     def _losses(self, x, context):
         """(L_x, L_z, KL) of one batch."""
         with torch.no_grad():
-            of_teacher = teacher_way(self.blocks, x, context)
-        loss_x = distance(student_way(self.blocks, of_teacher[-1], context), of_teacher)
+            of_data = teacher_way(self.blocks, x, context)
         noise = torch.randn(x.shape, generator=self.generator).to(x)
-        of_student = student_way(self.blocks, noise, context)
+        # Both circles pass through the student at once: its masks are applied to its weights once, not twice.
+        ways = student_way(self.blocks, torch.cat((of_data[-1], noise)), torch.cat((context, context)))
+        back, of_student = ways.split(len(x))
         of_teacher = teacher_way(self.blocks, of_student[0], context)
-        return loss_x, distance(of_teacher, of_student), divergence(of_student, of_teacher)
+        return distance(back, of_data), distance(of_teacher, of_student), divergence(of_student, of_teacher)
 
     @torch.no_grad()
     def _kl(self, student):

@@ -76,6 +76,19 @@ def test_divergence_is_that_of_the_flows_own_densities():
     assert other.recipe == teacher.recipe
 
 
+def test_two_batches_pass_through_the_student_as_one():
+    teacher = bent_teacher()
+    student, (x, context) = training.student_of(teacher), data(teacher, 50)
+    blocks = blocks_of(teacher, student)
+    with torch.no_grad():
+        parts = student_way(blocks, torch.cat((x[:20], x[20:])), context).split(20)
+        for part, rows in zip(parts, (slice(20), slice(20, None)), strict=True):
+            alone = student_way(blocks, x[rows], context[rows])
+            torch.testing.assert_close(part.logabsdet, alone.logabsdet)
+            for one, other in zip(part, alone, strict=True):
+                torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize(
     "settings", [{"kl": 1.0}, {"kl": 0.0}, {"kl": 0.0, "balance": 1.0}, {"kl": 0.0, "balance": 0.0}]
 )

@@ -90,43 +90,6 @@ def test_logit_and_back():
     np.testing.assert_allclose(showers.inverse_logit(showers.logit(fractions)), fractions, atol=1e-14)
 
 
-@pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
-def test_features_and_back(geometry):
-    voxels, _ = some_showers(geometry)
-    rng = np.random.default_rng(4)
-    energies = showers.fill_empty(showers.layer_energies(voxels, geometry), rng)
-    back = showers.to_voxels(showers.to_features(voxels, rng, geometry), energies, geometry)
-    certain = (voxels == 0) | (voxels > showers.THRESHOLD + showers.NOISE)  # noise may carry the others over it
-    np.testing.assert_array_equal((back > 0)[certain], (voxels > 0)[certain])
-    # the noise is at most 1 keV a voxel, and a voxel can be lost at the threshold
-    assert np.abs(back - voxels).max() <= showers.NOISE * geometry.voxels + showers.THRESHOLD
-
-
-def test_each_layer_of_each_shower_has_its_own_factor():
-    voxels, _ = some_showers(showers.MERGED, number=4000)
-    features = showers.to_features(voxels, np.random.default_rng(6), showers.MERGED)
-    totals = showers.layer_energies(showers.inverse_logit(features), showers.MERGED)
-    assert totals.min() >= 1 - showers.SCALE and totals.max() <= 1
-    # a Beta(3, 3) has the mean 1/2 and the variance 1/28; five standard errors
-    error = showers.SCALE / np.sqrt(28 * 4000)
-    np.testing.assert_allclose(totals.mean(0), 1 - showers.SCALE / 2, atol=5 * error)
-    np.testing.assert_allclose(totals.std(0), showers.SCALE / np.sqrt(28), atol=5 * error)
-    assert np.abs(np.corrcoef(totals.T) - np.eye(3)).max() < 5 / np.sqrt(4000)
-    plain = showers.to_features(voxels, np.random.default_rng(6), showers.MERGED, scale=0.0)
-    np.testing.assert_allclose(showers.layer_energies(showers.inverse_logit(plain), showers.MERGED), 1, atol=1e-12)
-
-
-@pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
-def test_layer_energies_are_exact_whatever_the_features(geometry):
-    rng = np.random.default_rng(5)
-    features = np.concatenate([rng.normal(-8, 6, (300, geometry.voxels)), np.full((2, geometry.voxels), -1e3)])
-    energies = 10 ** rng.uniform(-4.9, 2, (302, 3))
-    energies[0] = [1.0, 2.0, 0.9 * showers.THRESHOLD]
-    found = showers.layer_energies(showers.to_voxels(features, energies, geometry), geometry)
-    assert found[0, 2] == 0
-    np.testing.assert_allclose(found[1:], energies[1:], rtol=1e-12)
-
-
 def one_shower(**changes):
     voxels = np.full((2, 64), 0.1)
     voxels[1, 5] = changes.get("deposit", 0.1)
@@ -180,20 +143,6 @@ def test_no_shower_that_ships_is_pointed_out():
 def test_energies_out_of_range_warn(energy):
     with pytest.warns(showers.EnergyRangeWarning, match=f"got {energy:g} GeV"):
         showers.check_energy([10.0, energy])
-
-
-@pytest.mark.parametrize(
-    "features, energies, message",
-    [
-        (np.zeros((3, 64)), np.ones((2, 3)), r"features: expected shape \(2, 64\)"),
-        (np.full((2, 64), np.nan), np.ones((2, 3)), "features: expected finite"),
-        (np.zeros((2, 64)), -np.ones((2, 3)), "energies: expected layer energies of at least 0"),
-        ("many", np.ones((2, 3)), "features: expected an array of numbers, got str"),
-    ],
-)
-def test_to_voxels_refuses(features, energies, message):
-    with pytest.raises(InputError, match=message):
-        showers.to_voxels(features, energies, showers.MERGED)
 
 
 def test_observables_of_a_shower_known_by_heart():
