@@ -55,6 +55,24 @@ def make_notebook(tmp_path):
 
 
 @pytest.fixture
+def random_showers():
+    """Function (geometry, number) -> voxels (number, voxels) in GeV: many of them empty, and some last layers, too."""
+    from hepflows.physics import showers
+
+    def make(geometry, number=200):
+        rng = np.random.default_rng(0)
+        energy = rng.uniform(1, 100, number)
+        shape = number, geometry.voxels
+        voxels = rng.exponential(size=shape) ** 6 * (rng.uniform(size=shape) < 0.5)
+        voxels *= (0.9 * energy / voxels.sum(1))[:, None]
+        voxels = showers.above_threshold(voxels)
+        voxels[::10, -geometry.sizes[2] :] = 0.0
+        return voxels
+
+    return make
+
+
+@pytest.fixture
 def notebook_runs(request):
     """List of dicts (notebook, seconds, memory, bounds, outcome) that the summary at the end prints."""
     return request.config.stash[NOTEBOOK_RUNS]

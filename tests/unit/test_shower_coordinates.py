@@ -12,17 +12,6 @@ from hepflows.physics import shower_observables as observables
 from hepflows.physics import showers
 
 
-def some_showers(geometry, number=200, seed=0):
-    """Random showers with many empty voxels and some empty last layers; energies 1 to 100 GeV."""
-    rng = np.random.default_rng(seed)
-    energy = rng.uniform(1, 100, number)
-    voxels = rng.exponential(size=(number, geometry.voxels)) ** 6 * (rng.uniform(size=(number, geometry.voxels)) < 0.5)
-    voxels *= (0.9 * energy / voxels.sum(1))[:, None]
-    voxels = showers.above_threshold(voxels)
-    voxels[::10, -geometry.sizes[2] :] = 0.0
-    return voxels, energy
-
-
 def test_full_geometry_is_that_of_the_simulation():
     assert showers.FULL.shapes == layout.LAYER_SHAPES
     assert showers.FULL.voxels == layout.CELLS
@@ -32,8 +21,8 @@ def test_full_geometry_is_that_of_the_simulation():
             np.testing.assert_allclose(np.diff(edges), np.diff(edges)[0])
 
 
-def test_merging_adds_up_what_lies_in_a_voxel():
-    voxels, _ = some_showers(showers.FULL, 20)
+def test_merging_adds_up_what_lies_in_a_voxel(random_showers):
+    voxels = random_showers(showers.FULL, 20)
     merged = showers.merge(voxels)
     assert merged.shape == (20, 64) == (20, showers.MERGED.voxels)
     for layer, (fine, coarse) in enumerate(
@@ -54,8 +43,8 @@ def test_merging_refuses_edges_that_cut_through_voxels():
 
 
 @pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
-def test_reflections_turn_the_centroids_round(geometry):
-    voxels, _ = some_showers(geometry, 30)
+def test_reflections_turn_the_centroids_round(geometry, random_showers):
+    voxels = random_showers(geometry, 30)
     images = np.split(showers.reflections(voxels, geometry), 4)
     np.testing.assert_array_equal(images[0], voxels)
     for layer in range(showers.LAYERS):

@@ -8,18 +8,6 @@ from hepflows import datasets
 from hepflows.errors import InputError
 from hepflows.physics import shower_features, showers
 
-
-def some_showers(geometry, number=200, seed=0):
-    """Random showers with many empty voxels and some empty last layers; energies 1 to 100 GeV."""
-    rng = np.random.default_rng(seed)
-    energy = rng.uniform(1, 100, number)
-    voxels = rng.exponential(size=(number, geometry.voxels)) ** 6 * (rng.uniform(size=(number, geometry.voxels)) < 0.5)
-    voxels *= (0.9 * energy / voxels.sum(1))[:, None]
-    voxels = showers.above_threshold(voxels)
-    voxels[::10, -geometry.sizes[2] :] = 0.0
-    return voxels, energy
-
-
 WAYS = {
     "fill": (shower_features.to_features, shower_features.to_voxels),
     "noise": (shower_features.to_share_logits, shower_features.from_share_logits),
@@ -28,8 +16,8 @@ WAYS = {
 
 @pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
 @pytest.mark.parametrize("scale", [shower_features.SCALE, 0.0])
-def test_features_and_back(geometry, scale):
-    voxels, _ = some_showers(geometry)
+def test_features_and_back(geometry, scale, random_showers):
+    voxels = random_showers(geometry)
     voxels[3, 7] = showers.THRESHOLD  # no hit is smaller
     rng = np.random.default_rng(4)
     energies = showers.fill_empty(showers.layer_energies(voxels, geometry), rng)
@@ -53,8 +41,8 @@ def test_showers_that_ship_and_back_in_single_precision(particle):
 
 
 @pytest.mark.parametrize("geometry", [showers.FULL, showers.MERGED])
-def test_share_logits_and_back(geometry):
-    voxels, _ = some_showers(geometry)
+def test_share_logits_and_back(geometry, random_showers):
+    voxels = random_showers(geometry)
     rng = np.random.default_rng(4)
     energies = showers.fill_empty(showers.layer_energies(voxels, geometry), rng)
     features = shower_features.to_share_logits(voxels, rng, geometry)
@@ -81,8 +69,8 @@ def test_empty_layers_are_filled_below_the_threshold():
     assert stats.kstest(below, stats.gamma(2).cdf).pvalue > 1e-5
 
 
-def test_each_layer_of_each_shower_has_its_own_factor():
-    voxels, _ = some_showers(showers.MERGED, number=4000)
+def test_each_layer_of_each_shower_has_its_own_factor(random_showers):
+    voxels = random_showers(showers.MERGED, number=4000)
     voxels[:, [0, 12, 48]] += showers.THRESHOLD  # no layer is empty
     features = shower_features.to_features(voxels, np.random.default_rng(6), showers.MERGED)
     relative = np.where(features > 0, showers.THRESHOLD * np.exp(features), 0.0)
