@@ -131,7 +131,7 @@ def training_curves(histories):
         axes.plot(history.seconds, history.train_loss, color=colour, linestyle=":", label=f"{label}, training")
     # The first training losses are those of an untrained flow: they would flatten everything else.
     highest = max(max(history.validation_loss) for history in histories.values())
-    lowest = min(min(history.validation_loss) for history in histories.values())
+    lowest = min(min(*history.validation_loss, *history.train_loss) for history in histories.values())
     axes.set_ylim(lowest - 0.1 * (highest - lowest), highest + 0.1 * (highest - lowest))
     axes.set(xlabel="training time / s", ylabel="loss $-\\log p$ / nats")
     axes.legend()

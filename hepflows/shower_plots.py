@@ -8,6 +8,7 @@ from hepflows.evaluate import separation_power
 from hepflows.plots import COLOURS
 
 LAYER_ENDS = (-240.0, -150.0, 197.0, 240.0)  # mm along the beam
+LARGEST_PULL = 5.0  # of the frame
 
 
 def geometry_figure(geometries):
@@ -57,8 +58,8 @@ def _densities(voxels, geometry):
 def observable_grid(samples, names, columns=4, bins=40):
     """Histograms of observables, {sample: {observable: values}}, the first sample the truth, with pulls below.
 
-    Above each panel the separation power of the other samples. The bins reach from the 0.1 % to the 99.9 % quantile of
-    the truth. Pull of a bin: (n - n_truth) / sqrt(n + n_truth), samples of equal size. Returns the figure.
+    Above each panel the separation power of the other samples. Bins: `observable_edges`. Pull of a bin:
+    (n - n_truth) / sqrt(n + n_truth), samples of equal size. Returns the figure.
     """
     rows = -(-len(names) // columns)
     figure = plt.figure(figsize=(2.75 * columns, 2.75 * rows))
@@ -67,18 +68,18 @@ def observable_grid(samples, names, columns=4, bins=40):
         top, bottom = panel.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         values = {sample: found[name] for sample, found in samples.items()}
         truth, *others = values.values()
-        edges = _edges(truth, bins)
+        edges = observable_edges(truth, bins)
         counts = [np.histogram(np.clip(found, edges[0], edges[-1]), edges)[0] for found in values.values()]
         top.stairs(counts[0], edges, fill=True, color=COLOURS["truth"], alpha=0.5)
         bottom.axhspan(-1, 1, color=COLOURS["reference"], alpha=0.3, linewidth=0)
         for count, colour in zip(counts[1:], ("flow", "baseline"), strict=False):
             top.stairs(count, edges, color=COLOURS[colour], linewidth=1.3)
-            pulls = (count - counts[0]) / np.sqrt(np.maximum(count + counts[0], 1))
-            bottom.stairs(pulls, edges, baseline=None, color=COLOURS[colour], linewidth=1.1)
+            _pulls(bottom, (count - counts[0]) / np.sqrt(np.maximum(count + counts[0], 1)), edges, COLOURS[colour])
         powers = ", ".join(f"{1e3 * separation_power(truth, found, edges):.1f}" for found in others)
         top.set_title(rf"$\langle S^2\rangle$ = ({powers})$\cdot 10^{{-3}}$", fontsize=8)
         top.set(yticks=[])
-        bottom.set(ylim=(-5, 5), yticks=[-3, 0, 3])
+        bottom.set(ylim=(-LARGEST_PULL, LARGEST_PULL), yticks=[-3, 0, 3])
+        bottom.set_ylabel("pull", fontsize=8)
         bottom.set_xlabel(observable_label(name), fontsize=9)
         for axis in (top, bottom):
             axis.tick_params(labelsize=7)
@@ -87,11 +88,24 @@ def observable_grid(samples, names, columns=4, bins=40):
     return figure
 
 
+def _pulls(axes, pulls, edges, colour):
+    """Pulls as steps; those beyond the frame stand at its edge, under a triangle."""
+    shown = np.clip(pulls, -LARGEST_PULL, LARGEST_PULL)
+    axes.stairs(shown, edges, baseline=None, color=colour, linewidth=1.1)
+    middle, beyond = (edges[1:] + edges[:-1]) / 2, np.abs(pulls) > LARGEST_PULL
+    for sign, marker in ((1, "^"), (-1, "v")):
+        where = beyond & (np.sign(pulls) == sign)
+        axes.plot(middle[where], 0.85 * shown[where], marker, color=colour, markersize=4)
+
+
 _LEGEND = (("truth", 0.5), ("flow", 1.0), ("baseline", 1.0))
 
 
-def _edges(truth, bins):
-    """Edges of the bins; values that can only be multiples of something, such as sparsity, are not cut between."""
+def observable_edges(truth, bins=40):
+    """Edges of bins from the 0.1 % to the 99.9 % quantile of the truth, shape (bins + 1,).
+
+    Values that can only be multiples of something, such as sparsity, have one bin each if there are few.
+    """
     low, high = np.quantile(truth, [0.001, 0.999])
     different = np.unique(truth)
     if len(different) <= bins:

@@ -39,7 +39,7 @@ def test_every_observable_has_a_panel_and_a_label(sample):
 
 
 def test_bins_of_counts_stand_around_the_values():
-    edges = shower_plots._edges(np.array([0.0, 0.25, 0.5, 0.5, 1.0]), 40)
+    edges = shower_plots.observable_edges(np.array([0.0, 0.25, 0.5, 0.5, 1.0]), 40)
     np.testing.assert_allclose(edges, [-0.125, 0.125, 0.375, 0.75, 1.25])
 
 
