@@ -9,7 +9,7 @@ from hepflows.errors import InputError
 
 KINDS = ("jet", "lepton 0", "lepton 1", "missing momentum")
 TOKEN_FEATURES = ("log(pT / 50 GeV)", "eta / 2", "cos phi", "sin phi", "log(1 + mass / 10 GeV)")
-JETS = 4  # hardest first: 0.4 % of the events have more
+JETS = 4  # hardest first: 2 % of the events have more
 EVENT = ("lepton 0 pT", "eta", "phi", "lepton 1 pT", "eta", "phi", "missing px", "missing py")
 
 
