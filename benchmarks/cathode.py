@@ -1,6 +1,6 @@
 """CATHODE of lecture 09 beside the recipe of the public walkthrough: `python -m benchmarks.cathode` (one thread).
 
-Both recipes are given the same data, background and a signal of S / sqrt(B) = 2.2 in the window, and each uses them in
+Both recipes are given the same data, background and a signal of some S / sqrt(B) in the window, and each uses them in
 its own way: the lecture's flow trains on all of them, and each of its trees sets 30 % aside; the walkthrough sets a
 quarter aside (`benchmarks.walkthrough`). The lecture's classifier is the one that did best in its stored injections:
 trees, and three draws for each event, as many as the walkthrough has. Both are judged on the same test events, which
